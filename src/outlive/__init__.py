@@ -1,0 +1,68 @@
+"""Background tasks for FastAPI that outlive the request, the process and the machine."""
+
+from outlive.admin import TaskAdmin
+from outlive.backends.memory import MemoryBackend
+from outlive.backends.sqlite import SqliteBackend
+from outlive.core.config import TaskConfig, TaskErrorHandler
+from outlive.core.filter import Page, TaskFilter
+from outlive.core.record import TaskRecord
+from outlive.core.states import TaskStatus
+from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
+from outlive.definitions.registry import TaskRegistry
+from outlive.definitions.task import Task
+from outlive.errors import (
+    BackendUnavailableError,
+    ConfigError,
+    DefinitionError,
+    JournalFullError,
+    NotInitializedError,
+    OutliveError,
+    QueueFullError,
+    TaskArgumentError,
+    TaskFailed,
+    TaskStateError,
+    UnknownTaskError,
+    WouldDeadlockError,
+)
+from outlive.manager import TaskManager, add_tasks
+from outlive.ports import Backend
+from outlive.web.tasks import ManagedBackgroundTasks, Tasks
+
+#: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
+SnapshotBackend = Backend
+
+__all__ = [
+    "Backend",
+    "BackendUnavailableError",
+    "ConfigError",
+    "DefinitionError",
+    "JournalFullError",
+    "ManagedBackgroundTasks",
+    "MemoryBackend",
+    "NotInitializedError",
+    "OutliveError",
+    "Page",
+    "QueueFullError",
+    "SnapshotBackend",
+    "SqliteBackend",
+    "Task",
+    "TaskAdmin",
+    "TaskArgumentError",
+    "TaskConfig",
+    "TaskContext",
+    "TaskErrorHandler",
+    "TaskFailed",
+    "TaskFilter",
+    "TaskManager",
+    "TaskRecord",
+    "TaskRegistry",
+    "TaskStateError",
+    "TaskStatus",
+    "Tasks",
+    "UnknownTaskError",
+    "WouldDeadlockError",
+    "add_tasks",
+    "cancelled",
+    "get_task_context",
+    "task_log",
+]

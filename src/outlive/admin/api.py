@@ -1,0 +1,210 @@
+"""The admin's JSON: a list, one record, figures, cancel and retry."""
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, params
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
+
+from outlive.core.filter import Page, TaskFilter
+from outlive.core.record import TaskRecord
+from outlive.core.states import FINAL, TaskStatus
+from outlive.errors import (
+    BackendUnavailableError,
+    JournalFullError,
+    OutliveError,
+    TaskConflictError,
+    TaskStateError,
+    UnknownTaskError,
+)
+from outlive.manager import TaskManager
+
+#: Over how many of the newest finished records the average duration is taken.
+SAMPLE = 1000
+
+#: The first that fits decides.
+_STATUS_CODES: dict[type[OutliveError], HTTPStatus] = {
+    UnknownTaskError: HTTPStatus.NOT_FOUND,
+    TaskConflictError: HTTPStatus.CONFLICT,
+    TaskStateError: HTTPStatus.BAD_REQUEST,
+    BackendUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    JournalFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_RETRY_LATER = {HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"}}
+
+
+class Json(JSONResponse):
+    """JSON in ASCII, so that no text in a record (a lone surrogate in a tag) can keep the others from being shown."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class AdminRoute(APIRoute):
+    """A route whose answer to an error of outlive is the status code that says the same."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except tuple(_STATUS_CODES) as error:
+                raise _as_http(error) from error
+
+        return answer
+
+
+def _as_http(error: OutliveError) -> HTTPException:
+    code = next(code for kind, code in _STATUS_CODES.items() if isinstance(error, kind))
+    return HTTPException(code, str(error), _RETRY_LATER.get(code))
+
+
+def _split(values: list[str] | None) -> list[str]:
+    """`?status=failed,interrupted` means the same as `?status=failed&status=interrupted`."""
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+async def read_filter(
+    status: Annotated[list[TaskStatus] | None, BeforeValidator(_split), Query()] = None,
+    func: str | None = None,
+    queue: str | None = None,
+    source: Literal["manual", "scheduled", ""] | None = None,
+) -> TaskFilter:
+    """The conditions of a list; an empty value, as a form sends it, is no condition."""
+    return TaskFilter(frozenset(status) if status else None, func or None, queue or None, source or None)
+
+
+Conditions = Annotated[TaskFilter, Depends(read_filter)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class AdminApi:
+    """The endpoints, over one manager."""
+
+    def __init__(self, manager: TaskManager, *, shows_arguments: bool) -> None:
+        self._manager = manager
+        self._shows_arguments = shows_arguments
+
+    def router(self, path: str, guards: Sequence[params.Depends]) -> APIRouter:
+        """All routes below `path`, each behind the guards and none in the application's own schema."""
+        router = APIRouter(prefix=path, dependencies=guards, include_in_schema=False, route_class=AdminRoute)
+        router.add_api_route("", self.list_tasks, methods=["GET"])
+        router.add_api_route("/metrics", self.metrics, methods=["GET"])
+        router.add_api_route("/{task_id}", self.one_task, methods=["GET"])
+        router.add_api_route("/{task_id}/cancel", self.cancel, methods=["POST"])
+        router.add_api_route("/{task_id}/retry", self.retry, methods=["POST"])
+        return router
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    async def list_tasks(
+        self, request: Request, conditions: Conditions, limit: Limit = 100, before: UUID | None = None
+    ) -> Json:
+        """A page of records, newest first and without logs; `Link` leads to the next page where there is one."""
+        page = Page(limit + 1, None if before is None else str(before))
+        records = await self._manager.find(conditions, page)
+        headers = {"Link": next_link(request, records[limit - 1].id)} if len(records) > limit else None
+        return Json([self._show(record) for record in records[:limit]], headers=headers)
+
+    async def one_task(self, task_id: str) -> Json:
+        """One record with its logs and attempts."""
+        record = await self._known(task_id)
+        attempts = [attempt.to_dict() for attempt in record.history]
+        more = {"attempts_history": attempts, "idempotency_key": record.idempotency_key}
+        return Json(self._show(record) | more)
+
+    async def metrics(self) -> Json:
+        """How many records have each status, the share of success, and the mean duration in seconds.
+
+        `success_rate` is success / (success + failed), from 0 to 1. `avg_duration_seconds` is the mean over the newest
+        1,000 finished records. Both are 0 where there is nothing to divide.
+        """
+        counts = await self._manager.counts()
+        success, failed = counts[TaskStatus.SUCCESS], counts[TaskStatus.FAILED]
+        return Json(
+            {"total": sum(counts.values())}
+            | {status.value: count for status, count in counts.items()}
+            | {"success_rate": success / (success + failed) if success + failed else 0.0}
+            | {"avg_duration_seconds": round(await self._mean_duration(), 6)}
+        )
+
+    async def _mean_duration(self) -> float:
+        finished = await self._manager.find(TaskFilter(statuses=FINAL), Page(SAMPLE))
+        durations = [record.duration for record in finished if record.duration is not None]
+        return sum(durations) / len(durations) if durations else 0.0
+
+    # -- acting ----------------------------------------------------------------------------------
+
+    async def cancel(self, task_id: str) -> Json:
+        """Cancel what has not started, ask what runs to end."""
+        record = await self._known(task_id)
+        if record.is_final or not await self._manager.cancel(task_id):
+            raise TaskStateError(f"task {task_id} has already ended; there is nothing to cancel")
+        return await self._outcome(task_id)
+
+    async def retry(self, task_id: str) -> Json:
+        """Run an ended record again, under its id."""
+        record = await self._known(task_id)
+        if record.is_final:
+            self._check_rebuilds(record)
+        await self._manager.requeue(task_id)
+        return await self._outcome(task_id)
+
+    def _check_rebuilds(self, record: TaskRecord) -> None:
+        """A record that nothing here could run would wait for ever; the person who asks had better know."""
+        definition = self._manager.registry.find(record.func)
+        if definition is None:
+            raise TaskConflictError(
+                f"task {record.id} cannot run again: this application declares no task {record.func!r} (renamed or "
+                f"removed?); declare the function under that name and retry"
+            )
+        if record.arguments is None:
+            return  # the backend refuses it, and the manager says why
+        try:
+            definition.codec.decode(record.arguments)
+        except (TypeError, ValueError) as error:
+            raise TaskConflictError(
+                f"task {record.id} cannot run again: {record.func} no longer takes its arguments ({error}); let the "
+                f"function accept them and retry"
+            ) from error
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    async def _known(self, task_id: str) -> TaskRecord:
+        record = await self._manager.get(task_id)
+        if record is None:
+            raise UnknownTaskError(f"there is no task {task_id!r}")
+        return record
+
+    async def _outcome(self, task_id: str) -> Json:
+        return Json({"task_id": task_id, "task": self._show(await self._known(task_id))})
+
+    def _show(self, record: TaskRecord) -> dict[str, Any]:
+        shown = record.to_dict()
+        if self._shows_arguments:
+            shown["arguments"] = record.summary if record.arguments is None else record.arguments
+        return shown
+
+
+def next_link(request: Request, last: str) -> str:
+    """The `Link` header to the page after the record `last`, with the query as it is.
+
+    The address has no host, so that it is right whatever name and scheme the client used.
+    """
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "before"]
+    return f'<{quote(_path_of(request))}?{urlencode([*query, ("before", last)])}>; rel="next"'
+
+
+def _path_of(request: Request) -> str:
+    """The path as the client asked for it. A server puts `root_path` in front, a proxy that cut it off has not."""
+    path, root = request.scope["path"], request.scope.get("root_path", "").rstrip("/")
+    return str(path) if path == root or path.startswith(f"{root}/") else f"{root}{path}"

@@ -1,0 +1,253 @@
+"""The backend: each verb of the port, handed to the thread that does it."""
+
+import json
+import socket
+import sqlite3
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from outlive.backends.sqlite import handover, presence, rows
+from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
+from outlive.backends.sqlite.link import Link
+from outlive.backends.sqlite.statements import sql
+from outlive.backends.sqlite.worker import Workers
+from outlive.backends.sqlite.writer import Writer
+from outlive.core.filter import Page, TaskFilter
+from outlive.core.moves import Move
+from outlive.core.record import TaskRecord
+from outlive.core.states import TaskStatus
+from outlive.errors import BackendError, BackendUnavailableError, ConfigError
+from outlive.ports import Claim, Instance, Rescue
+
+#: Above every text, since SQLite sorts blobs after texts: the page before it is the first.
+_AFTER_ALL = b""
+
+
+class SqliteBackend:
+    """Keeps records in a SQLite file, which the processes of one host may share.
+
+    `db_path`: the file; it is created, its folder is not. Beside it appear `-wal` and `-shm` of SQLite, a lock file
+    `-outlive-writer` and a folder `.instances`.
+    `synchronous`: "FULL", the default, survives power loss; "NORMAL" saves the fsync of each commit and survives the
+    death of processes.
+    `busy_timeout`: seconds to wait for the transactions of other processes, default 5.
+    `max_readers`: threads for reading, default 2.
+    """
+
+    durable = True
+
+    def __init__(
+        self,
+        db_path: str | Path = "tasks.db",
+        *,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        busy_timeout: float = 5.0,
+        max_readers: int = 2,
+    ) -> None:
+        if str(db_path) in ("", ":memory:"):
+            raise ConfigError(f"db_path={str(db_path)!r} is no file; use MemoryBackend to keep records in memory")
+        if synchronous not in ("FULL", "NORMAL"):
+            raise ConfigError(f'synchronous={synchronous!r} is not known; use "FULL" or "NORMAL"')
+        if max_readers < 1:
+            raise ConfigError(f"max_readers={max_readers} leaves nobody to read; use 1 or more")
+        # Absolute now, so that a later change of the working directory cannot split the file from its locks.
+        self.path = Path(db_path).absolute()
+        self._synchronous = synchronous
+        self._busy_timeout = busy_timeout
+        self._max_readers = max_readers
+        self._presence = presence.Presence(self.path)
+        self._writers: Workers[Writer] | None = None
+        self._readers: Workers[Link] | None = None
+
+    async def open(self) -> None:
+        """Create the file if there is none, bring its schema up to date and start the threads."""
+        if self._writers is not None:
+            return
+        writers = Workers("outlive-sqlite-writer", [Writer(self.path, self._synchronous, self._busy_timeout)])
+        try:
+            await writers.call(Writer.prepare)
+        except BaseException:
+            await writers.stop()
+            raise
+        self._writers = writers
+        self._readers = Workers("outlive-sqlite-reader", [self._reader() for _ in range(self._max_readers)])
+
+    async def close(self) -> None:
+        """Forget the instances that joined here and end the threads."""
+        writers, readers = self._writers, self._readers
+        if writers is None or readers is None:
+            return
+        try:
+            await writers.call(self._leave_all)
+        except BackendUnavailableError:
+            pass  # without their locks the instances are seen to be dead, which is as good
+        finally:
+            self._writers = self._readers = None
+            await readers.stop()
+            await writers.stop()
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
+        """Apply the moves as one transaction."""
+        return self._writing.call(lambda writer: _apply(writer, moves))
+
+    async def claim(
+        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
+    ) -> Claim:
+        """Hand over due unowned records."""
+        wanted = handover.Wanted(owner, functions, limit, now, refused)
+        return await self._writing.call(lambda writer: _claim(writer, wanted))
+
+    async def explain(self, functions: Collection[str], reason: str) -> int:
+        """Say why records of unknown functions wait."""
+        return await self._writing.call(lambda writer: _explain(writer, functions, reason))
+
+    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+        """Take everything from a dead instance."""
+        return await self._writing.call(lambda writer: self._rescue(writer, instance, now, reason))
+
+    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+        """Delete old ended records."""
+        return await self._change("prune", statuses=handover.json_list(statuses), before=before, limit=limit)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def get(self, task_id: str) -> TaskRecord | None:
+        """One record."""
+        found = await self._query("get", id=task_id)
+        return None if found is None else rows.whole_record(*found)
+
+    async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
+        """A page of records, newest first."""
+        statuses = None if conditions.statuses is None else handover.json_list(conditions.statuses)
+        found = await self._query(
+            _list_for(conditions),
+            statuses=statuses,
+            func=conditions.func,
+            queue=conditions.queue,
+            source=conditions.source,
+            before=_AFTER_ALL if page.before is None else page.before,
+            limit=max(page.limit, 0),
+        )
+        assert found is not None
+        return rows.records(found[0])
+
+    async def counts(self) -> Mapping[TaskStatus, int]:
+        """How many records have each status."""
+        found = await self._query("counts")
+        assert found is not None
+        return {TaskStatus(status): count for status, count in json.loads(found[0]).items()}
+
+    # -- instances -------------------------------------------------------------------------------
+
+    async def join(self, instance: Instance) -> None:
+        """Announce an instance and hold its lock."""
+        await self._writing.call(lambda writer: self._join(writer, instance))
+
+    async def beat(self, instance: str, now: float) -> bool:
+        """Renew a lease."""
+        return await self._change("beat", id=instance, now=now) > 0
+
+    async def leave(self, instance: str) -> None:
+        """Forget an instance and its lock."""
+        await self._writing.call(lambda writer: self._leave(writer, instance))
+
+    async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
+        """Instances of this host whose lock is free, and any that has not beaten for a lease."""
+        return await self._reading.call(lambda reader: self._lost(reader, now, lease, asking))
+
+    # -- in the threads --------------------------------------------------------------------------
+
+    def _join(self, writer: Writer, instance: Instance) -> None:
+        self._presence.hold(instance.id)
+        values = {"id": instance.id, "host": instance.host, "pid": instance.pid, "started_at": instance.started_at}
+        writer.write(partial(_changed, query="join", values=values))
+
+    def _leave(self, writer: Writer, instance: str) -> None:
+        writer.write(partial(_changed, query="leave", values={"id": instance}))
+        self._presence.remove(instance)
+
+    def _leave_all(self, writer: Writer) -> None:
+        try:
+            for instance in self._presence.instances:
+                self._leave(writer, instance)
+        finally:
+            for instance in self._presence.instances:
+                self._presence.drop(instance)
+
+    def _rescue(self, writer: Writer, instance: str, now: float, reason: str) -> Rescue:
+        rescued = writer.write(lambda connection: handover.rescue(connection, instance, now, reason))
+        self._presence.remove(instance)
+        return rescued
+
+    def _lost(self, reader: Link, now: float, lease: float, asking: str) -> list[str]:
+        values = {"now": now, "lease": lease, "asking": asking, "host": socket.gethostname()}
+        found = reader.use(partial(_one, query="neighbours", values=values))
+        assert found is not None
+        return [
+            instance
+            for instance, expired, here in json.loads(found[0])
+            if expired or (here and self._presence.is_dead(instance))
+        ]
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    @property
+    def _writing(self) -> Workers[Writer]:
+        return self._writers or _not_open(self.path)
+
+    @property
+    def _reading(self) -> Workers[Link]:
+        return self._readers or _not_open(self.path)
+
+    def _reader(self) -> Link:
+        return Link(self.path, self._synchronous, self._busy_timeout, reads_only=True)
+
+    async def _change(self, query: str, **values: object) -> int:
+        return await self._writing.call(lambda writer: writer.write(partial(_changed, query=query, values=values)))
+
+    async def _query(self, query: str, **values: object) -> tuple[str, ...] | None:
+        return await self._reading.call(lambda reader: reader.use(partial(_one, query=query, values=values)))
+
+
+def _apply(writer: Writer, moves: Sequence[Move]) -> list[bool]:
+    try:
+        return writer.write(lambda connection: apply_fast(connection, moves))
+    except NotAllTookEffectError:
+        return writer.write(lambda connection: apply_carefully(connection, moves))
+
+
+def _claim(writer: Writer, wanted: handover.Wanted) -> Claim:
+    if writer.read(lambda connection: handover.anything_due(connection, wanted)):
+        return writer.write(lambda connection: handover.claim(connection, wanted))
+    return Claim([], writer.read(lambda connection: handover.next_due(connection, wanted)))
+
+
+def _explain(writer: Writer, functions: Collection[str], reason: str) -> int:
+    waiting, silent = writer.read(lambda connection: handover.unexplained(connection, functions, reason))
+    if not silent:
+        return waiting
+    return writer.write(lambda connection: handover.explain(connection, functions, reason))
+
+
+def _list_for(conditions: TaskFilter) -> str:
+    # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
+    if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
+        return "find_status"
+    return "find" if conditions.func is None else "find_func"
+
+
+def _changed(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> int:
+    return connection.execute(sql(query), dict(values)).rowcount
+
+
+def _one(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> tuple[str, ...] | None:
+    found: tuple[str, ...] | None = connection.execute(sql(query), dict(values)).fetchone()
+    return found
+
+
+def _not_open(path: Path) -> NoReturn:
+    raise BackendError(f"the backend on {path} is not open; await its open() first")

@@ -1,0 +1,116 @@
+"""Applies a batch of moves with few statements: many rows each, grouped by kind.
+
+Every step of SQLite lets go of the interpreter's lock and may wait 5 ms for a busy event loop to get it back, so what
+counts is how few steps there are. A statement over many rows says how many took effect, not which; where not all did,
+the batch is done again, carefully.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from outlive.backends.sqlite.kinds import KINDS, Kind, key_stage, kind_of
+from outlive.backends.sqlite.statements import sql, sql_for
+from outlive.core.moves import Move
+
+#: Rows that one statement takes at most.
+LARGEST = 256
+
+_Run = dict[int, list[int]]
+
+
+class NotAllTookEffectError(Exception):
+    """A statement changed fewer rows than it was given."""
+
+
+def apply_fast(connection: sqlite3.Connection, moves: Sequence[Move]) -> list[bool]:
+    """Apply the moves; raise `NotAllTookEffectError` where it takes care to say which of them had no effect."""
+    return _Batch(connection, moves, careful=False).apply()
+
+
+def apply_carefully(connection: sqlite3.Connection, moves: Sequence[Move]) -> list[bool]:
+    """Apply the moves, going back to single rows where not all rows of a statement took effect."""
+    return _Batch(connection, moves, careful=True).apply()
+
+
+class _Batch:
+    def __init__(self, connection: sqlite3.Connection, moves: Sequence[Move], *, careful: bool) -> None:
+        self._execute = connection.execute
+        self._moves = moves
+        self._careful = careful
+        self._effects = [False] * len(moves)
+
+    def apply(self) -> list[bool]:
+        for run in runs(self._moves):
+            for rank in sorted(run):
+                self._apply_kind(KINDS[rank], run[rank])
+        return self._effects
+
+    def _apply_kind(self, kind: Kind, places: list[int]) -> None:
+        for chunk in chunks(places):
+            if len(chunk) == 1:
+                self._effects[chunk[0]] = self._changed(kind, chunk) == 1
+            elif self._careful:
+                self._apply_with_care(kind, chunk)
+            elif self._changed(kind, chunk) == len(chunk):
+                self._took_effect(chunk)
+            else:
+                raise NotAllTookEffectError
+
+    def _apply_with_care(self, kind: Kind, chunk: Sequence[int]) -> None:
+        self._execute(sql("savepoint"))
+        complete = self._changed(kind, chunk) == len(chunk)
+        if not complete:
+            self._execute(sql("savepoint_rollback"))
+        self._execute(sql("savepoint_release"))
+        if complete:
+            self._took_effect(chunk)
+            return
+        for place in chunk:
+            self._effects[place] = self._changed(kind, [place]) == 1
+
+    def _changed(self, kind: Kind, places: Sequence[int]) -> int:
+        size = size_for(len(places))
+        values = tuple(chain.from_iterable(kind.row(self._moves[place]) for place in places))
+        # What is missing to the size of the statement are rows of nulls, which match no record.
+        values += (None,) * (len(values) // len(places) * (size - len(places)))
+        changed = 0
+        for name in kind.queries:  # the last is the one that counts; one before it keeps an attempt
+            changed = self._execute(sql_for(name, size), values).rowcount
+        return changed
+
+    def _took_effect(self, places: Sequence[int]) -> None:
+        for place in places:
+            self._effects[place] = True
+
+
+def runs(moves: Sequence[Move]) -> Iterator[_Run]:
+    """Split a batch where grouping by kind would change what the order of the moves says.
+
+    Each run maps the rank of a kind to the places of its moves. The moves of one record must come in the order of
+    ranks, and so must those that take and free idempotency keys, whichever record they are of.
+    """
+    run: _Run = {}
+    last: dict[str, int] = {}
+    keys = 0
+    for place, move in enumerate(moves):
+        rank = kind_of(move)
+        stage = key_stage(move)
+        if rank < last.get(move.id, 0) or (stage is not None and stage < keys):
+            yield run
+            run, last, keys = {}, {}, 0
+        run.setdefault(rank, []).append(place)
+        last[move.id] = rank
+        keys = keys if stage is None else stage
+    if run:
+        yield run
+
+
+def chunks(places: list[int]) -> Iterator[list[int]]:
+    """Cut into what one statement takes."""
+    return (places[at : at + LARGEST] for at in range(0, len(places), LARGEST))
+
+
+def size_for(count: int) -> int:
+    """The next power of two: few sizes, so that each statement is compiled once and kept."""
+    return 1 << (count - 1).bit_length()

@@ -1,0 +1,86 @@
+"""What moves records between instances: claims, rescues, and the word on what nobody here can claim."""
+
+import json
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from outlive.backends.sqlite.rows import records
+from outlive.backends.sqlite.statements import sql
+from outlive.ports import Claim, Rescue
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an instance asks for: up to `limit` due records of these functions."""
+
+    owner: str
+    functions: Collection[str]
+    limit: int
+    now: float
+    refused: Collection[str]
+
+    def values(self, limit: int) -> dict[str, object]:
+        """The parameters of the queries."""
+        return {
+            "functions": json_list(self.functions),
+            "refused": json_list(self.refused),
+            "now": self.now,
+            "limit": limit,
+        }
+
+
+def anything_due(connection: sqlite3.Connection, wanted: Wanted) -> bool:
+    """Say whether a claim would find something; an idle instance need not take the write lock to learn that."""
+    return wanted.limit > 0 and _pick(connection, wanted, 1) != "[]"
+
+
+def claim(connection: sqlite3.Connection, wanted: Wanted) -> Claim:
+    """Hand records over."""
+    picked = {"picked": _pick(connection, wanted, wanted.limit)}
+    connection.execute(sql("claim_take"), picked | {"owner": wanted.owner})
+    rows = connection.execute(sql("claim_read"), picked).fetchone()[0]
+    return Claim(records(rows), next_due(connection, wanted))
+
+
+def next_due(connection: sqlite3.Connection, wanted: Wanted) -> float | None:
+    """When the next record can be claimed."""
+    at: float | None = connection.execute(
+        sql("claim_next"), {"functions": json_list(wanted.functions), "now": wanted.now}
+    ).fetchone()[0]
+    return at
+
+
+def _pick(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> str:
+    picked: str = connection.execute(sql("claim_pick"), wanted.values(limit)).fetchone()[0]
+    return picked
+
+
+def rescue(connection: sqlite3.Connection, instance: str, now: float, reason: str) -> Rescue:
+    """Take everything from a dead instance."""
+    values = {"instance": instance, "now": now, "reason": reason, "id": instance}
+    requeued, interrupted = connection.execute(sql("rescue_plan"), values).fetchone()
+    for step in ("rescue_attempt", "rescue_running", "rescue_pending", "rescue_rest", "leave"):
+        connection.execute(sql(step), values)
+    return Rescue(json.loads(requeued), json.loads(interrupted))
+
+
+def unexplained(connection: sqlite3.Connection, functions: Collection[str], reason: str) -> tuple[int, int]:
+    """How many records wait for other functions than these, and how many of them do not say `reason` yet."""
+    counts: tuple[int, int] = connection.execute(
+        sql("explain_count"), {"functions": json_list(functions), "reason": reason}
+    ).fetchone()
+    return counts
+
+
+def explain(connection: sqlite3.Connection, functions: Collection[str], reason: str) -> int:
+    """Say why records of other functions wait."""
+    values = {"functions": json_list(functions), "reason": reason}
+    waiting, _ = unexplained(connection, functions, reason)
+    connection.execute(sql("explain"), values)
+    return waiting
+
+
+def json_list(values: Collection[str]) -> str:
+    """A list as one parameter, which the queries read with json_each."""
+    return json.dumps(list(values))

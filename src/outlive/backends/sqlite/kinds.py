@@ -1,0 +1,98 @@
+"""The kinds of moves in the order in which a batch applies them, and how each becomes a row."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from outlive.core.moves import (
+    Abandon,
+    AskCancel,
+    Cancel,
+    Enqueue,
+    Log,
+    Move,
+    Release,
+    Requeue,
+    Settle,
+    Start,
+)
+from outlive.core.states import Event, TaskStatus, check
+
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of move: its queries, the last of which says what took effect, and the row that all of them take."""
+
+    queries: tuple[str, ...]
+    row: Callable[[Any], _Row]
+
+
+def _enqueue_row(move: Enqueue) -> _Row:
+    return (
+        move.id, move.func, move.func_name, move.created_at, move.run_at, move.owner, move.started_at,
+        move.source, move.timing, move.queue, move.priority, move.executor, move.label,
+        json.dumps(dict(move.tags)) if move.tags else None,
+        move.idempotency_key, move.arguments, move.summary, move.options,
+        # A plain int is bound at once, a bool is first offered to every adapter.
+        int(move.recoverable), int(move.requeue_on_interrupt),
+    )  # fmt: skip
+
+
+def _id_row(move: AskCancel) -> _Row:
+    return (move.id,)
+
+
+_pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", "run_at")
+
+KINDS = (
+    Kind(("enqueue",), _enqueue_row),
+    Kind(("start",), attrgetter("id", "fence", "owner", "at")),
+    Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
+    Kind(("retry_attempt", "retry"), _pending_row),
+    Kind(("give_up_attempt", "give_up"), _pending_row),
+    Kind(("release",), attrgetter("id", "owner", "reason")),
+    Kind(("abandon",), attrgetter("id", "owner", "at", "reason")),
+    Kind(("cancel",), attrgetter("id", "at", "reason")),
+    Kind(("ask_cancel",), _id_row),
+    Kind(("requeue_attempt", "requeue"), attrgetter("id", "at")),
+    Kind(("log",), attrgetter("id", "attempt", "at", "level", "message")),
+)
+
+_RANK = {kind.queries[-1]: rank for rank, kind in enumerate(KINDS)}
+_RANK_OF: dict[type, int] = {
+    Enqueue: _RANK["enqueue"],
+    Start: _RANK["start"],
+    Release: _RANK["release"],
+    Abandon: _RANK["abandon"],
+    Cancel: _RANK["cancel"],
+    AskCancel: _RANK["ask_cancel"],
+    Requeue: _RANK["requeue"],
+    Log: _RANK["log"],
+}
+
+#: In which order idempotency keys are dealt with: taken by new records, freed by ended ones, taken back.
+_TAKES, _FREES, _TAKES_BACK = range(1, 4)
+_KEY_STAGES: dict[type, int] = {Abandon: _FREES, Cancel: _FREES, Requeue: _TAKES_BACK}
+
+
+def kind_of(move: Move) -> int:
+    """The place of a move's kind in `KINDS`."""
+    if not isinstance(move, Settle):
+        return _RANK_OF[type(move)]
+    check(move.event, TaskStatus.RUNNING, move.status)
+    if move.status is not TaskStatus.PENDING:
+        return _RANK["settle"]
+    return _RANK["retry" if move.event is Event.RETRY else "give_up"]
+
+
+def key_stage(move: Move) -> int | None:
+    """When a move's effect on idempotency keys has its turn, None where it has none: a success keeps its key."""
+    if isinstance(move, Enqueue):
+        return _TAKES if move.idempotency_key is not None else None
+    if isinstance(move, Settle):
+        return None if move.status in (TaskStatus.SUCCESS, TaskStatus.PENDING) else _FREES
+    return _KEY_STAGES.get(type(move))

@@ -1,0 +1,28 @@
+-- What `owner` would be given. Level by level of priority, because within one level the due records come first and
+-- those that are not due need not be walked.
+with recursive level (priority) as (
+    select (
+        select coalesce(priority, 0) from outlive_record where status = 'pending' and owner is null
+        order by coalesce(priority, 0) desc limit 1
+    )
+    union all
+    select (
+        select coalesce(lower.priority, 0) from outlive_record as lower
+        where lower.status = 'pending' and lower.owner is null and coalesce(lower.priority, 0) < level.priority
+        order by coalesce(lower.priority, 0) desc limit 1
+    )
+    from level where level.priority is not null
+)
+select json_group_array(at)
+from (
+    select chosen.rowid as at from level
+    join outlive_record as chosen on chosen.rowid in (
+        select due.rowid from outlive_record as due
+        where due.status = 'pending' and due.owner is null and coalesce(due.priority, 0) = level.priority
+            and due.run_at <= :now
+            and due.func in (select value from json_each(:functions))
+            and due.id not in (select value from json_each(:refused))
+        order by due.run_at, due.id limit :limit
+    )
+    order by coalesce(chosen.priority, 0) desc, chosen.run_at, chosen.id limit :limit
+);

@@ -1,0 +1,9 @@
+-- Let anybody repeat attempts that their owner could not end; they do not count.
+-- moves: interrupt running -> pending
+-- row: id, fence, at, error, stacktrace, reason, run_at
+update outlive_record set
+    status = 'pending', started_at = null, run_at = coalesce(move.run_at, move.at), cancel_requested = 0,
+    error = move.error, stacktrace = move.stacktrace, reason = move.reason,
+    owner = null, attempts = attempts - 1
+from {rows} as move
+where outlive_record.id = move.id and status = 'running' and outlive_record.fence = move.fence;

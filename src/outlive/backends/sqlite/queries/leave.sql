@@ -1,0 +1,2 @@
+-- Forget an instance.
+delete from outlive_instance where id = :id;

@@ -1,0 +1,2 @@
+-- Hold a connection to reading.
+pragma query_only = on;

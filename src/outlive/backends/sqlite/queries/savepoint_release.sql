@@ -1,0 +1,2 @@
+-- Keep what came after the savepoint.
+release chunk;

@@ -1,0 +1,2 @@
+-- Undo what came after the savepoint.
+rollback to chunk;

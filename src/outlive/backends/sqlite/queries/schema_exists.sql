@@ -1,0 +1,2 @@
+-- Whether this file has a schema already.
+select count(*) from sqlite_master where type = 'table' and name = 'outlive_schema';

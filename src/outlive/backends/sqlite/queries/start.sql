@@ -1,0 +1,9 @@
+-- Begin attempts.
+-- moves: start pending -> running
+-- row: id, fence, owner, at
+update outlive_record set
+    status = 'running', fence = outlive_record.fence + 1, attempts = attempts + 1, started_at = move.at,
+    error = null, stacktrace = null, reason = null
+from {rows} as move
+where outlive_record.id = move.id and status = 'pending'
+    and outlive_record.fence = move.fence and outlive_record.owner = move.owner;

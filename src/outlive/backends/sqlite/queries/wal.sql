@@ -1,0 +1,2 @@
+-- Readers go on while somebody writes.
+pragma journal_mode = wal;

@@ -1,0 +1,93 @@
+"""What the runtime reports. It emits these values; `observers` turn them into log lines and the like."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt raised; `will_retry_in` is None after the last one."""
+
+    task_id: str
+    func_name: str
+    label: str | None
+    attempt: int
+    error: BaseException
+    will_retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorHandlerFailed:
+    """An `on_error` handler raised; the task's own fate is not touched by it."""
+
+    task_id: str
+    func_name: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOverran:
+    """A thread went past its timeout; its attempt ends when the body does, since a thread cannot be killed."""
+
+    task_id: str
+    func_name: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """A move of this instance was refused because the record has moved on (rescued, started elsewhere)."""
+
+    task_id: str
+    func_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRescued:
+    """A dead instance's records were taken from it."""
+
+    instance: str
+    requeued: int
+    interrupted: int
+
+
+@dataclass(frozen=True, slots=True)
+class CannotRun:
+    """A record stays pending because this process cannot run it."""
+
+    task_id: str
+    func: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTrouble:
+    """The backend refuses writes; those that must not be lost are held and tried again."""
+
+    error: BaseException
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRecovered:
+    """The backend takes writes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFailed:
+    """A step of a background service raised; it goes on after a pause."""
+
+    service: str
+    error: BaseException
+
+
+RuntimeEvent = (
+    AttemptFailed
+    | ErrorHandlerFailed
+    | AttemptOverran
+    | LeaseLost
+    | InstanceRescued
+    | CannotRun
+    | BackendTrouble
+    | BackendRecovered
+    | ServiceFailed
+)

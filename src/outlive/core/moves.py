@@ -1,0 +1,124 @@
+"""The writes: everything that can happen to a record, as values that the journal hands to a backend.
+
+A backend applies a batch of moves as one transaction and answers for each whether it took effect. A move that
+did not (the record has moved on, another owner holds it) is `False`, never an exception. Times are seconds since
+the epoch. These classes are created several times per task, so they are plain slotted ones; nobody changes one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from outlive.core.states import Event, TaskStatus
+
+
+@dataclass(slots=True)
+class Enqueue:
+    """Accept a run: nothing -> pending, and with `started_at` at once pending -> running under fence 1."""
+
+    id: str
+    func: str
+    func_name: str
+    created_at: float
+    run_at: float
+    owner: str | None = None
+    started_at: float | None = None
+    source: str = "manual"
+    timing: str = "enqueue"
+    queue: str = "default"
+    priority: int | None = None
+    executor: str = "async"
+    label: str | None = None
+    tags: Mapping[str, str] | None = None
+    idempotency_key: str | None = None
+    arguments: str | None = None
+    summary: str | None = None
+    options: str | None = None
+    recoverable: bool = True
+    requeue_on_interrupt: bool = False
+
+
+@dataclass(slots=True)
+class Start:
+    """Begin an attempt: pending -> running for its `owner`, if the record still stands at `fence`; adds one to it."""
+
+    id: str
+    fence: int
+    owner: str
+    at: float
+
+
+@dataclass(slots=True)
+class Settle:
+    """End the attempt that runs under `fence`: running -> `status`.
+
+    With `status` pending the attempt goes to the history: `retry` keeps the owner and the attempt counts,
+    `interrupt` frees the record and the attempt does not count.
+    """
+
+    id: str
+    fence: int
+    event: Event
+    status: TaskStatus
+    at: float
+    #: When a pending record may start again.
+    run_at: float | None = None
+    error: str | None = None
+    stacktrace: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Release:
+    """Give a pending record that `owner` holds back to everybody, saying why where it could not be run here."""
+
+    id: str
+    owner: str
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Abandon:
+    """Interrupt a pending record of `owner` that nobody can rebuild: pending -> interrupted."""
+
+    id: str
+    owner: str
+    at: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Cancel a record that has not started: pending -> cancelled."""
+
+    id: str
+    at: float
+    reason: str
+
+
+@dataclass(slots=True)
+class AskCancel:
+    """Ask the instance that runs a record to cancel it; the status stays running until the body has ended."""
+
+    id: str
+
+
+@dataclass(slots=True)
+class Requeue:
+    """A person asks for another run: a final status -> pending, unowned, due at once, attempts counted from 0."""
+
+    id: str
+    at: float
+
+
+@dataclass(slots=True)
+class Log:
+    """Append a line to the log of a record."""
+
+    id: str
+    attempt: int
+    at: float
+    level: str
+    message: str
+
+
+Move = Enqueue | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log

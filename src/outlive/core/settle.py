@@ -1,0 +1,91 @@
+"""The decision after an attempt: what became of the body, and what the record becomes."""
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from outlive.core.moves import Settle
+from outlive.core.retry import RetryPolicy
+from outlive.core.states import Event, TaskStatus
+from outlive.core.text import storable
+
+
+@dataclass(slots=True)
+class Succeeded:
+    """The body returned."""
+
+    value: Any = None
+
+
+@dataclass(slots=True)
+class Failed:
+    """The body raised."""
+
+    exception: BaseException
+    error: str
+    stacktrace: str
+
+
+@dataclass(slots=True)
+class Interrupted:
+    """The process went away, or is about to, before the body ended."""
+
+    reason: str
+
+
+@dataclass(slots=True)
+class Cancelled:
+    """A person asked, and the body has ended."""
+
+    reason: str
+
+
+Outcome = Succeeded | Failed | Interrupted | Cancelled
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What the decision needs to know of the attempt that ended."""
+
+    id: str
+    fence: int
+    #: Attempts that the policy counts, this one included.
+    attempts: int
+    retry: RetryPolicy
+    requeue_on_interrupt: bool
+
+
+def settle(attempt: Attempt, outcome: Outcome, now: float, chance: float) -> Settle:
+    """Decide; `chance` is a random number from 0 to 1 for the jitter."""
+    match outcome:
+        case Succeeded():
+            return Settle(attempt.id, attempt.fence, Event.SUCCEED, TaskStatus.SUCCESS, now)
+        case Failed():
+            return _settle_failure(attempt, outcome, now, chance)
+        case Cancelled():
+            return Settle(attempt.id, attempt.fence, Event.CANCEL, TaskStatus.CANCELLED, now, reason=outcome.reason)
+        case Interrupted():
+            return _settle_interruption(attempt, outcome, now)
+
+
+def _settle_failure(attempt: Attempt, failed: Failed, now: float, chance: float) -> Settle:
+    move = Settle(attempt.id, attempt.fence, Event.FAIL, TaskStatus.FAILED, now)
+    move.error, move.stacktrace = failed.error, failed.stacktrace
+    try:
+        is_retried = attempt.retry.allows(attempt.attempts, failed.exception)
+    except Exception as broken:  # noqa: BLE001 - the predicate is the application's code
+        told = traceback.format_exception_only(broken)[0].strip()
+        move.reason = storable(f"not retried, because retry_on raised {told}")
+        return move
+    if is_retried:
+        move.event, move.status = Event.RETRY, TaskStatus.PENDING
+        move.run_at = now + attempt.retry.wait(attempt.attempts, chance)
+    return move
+
+
+def _settle_interruption(attempt: Attempt, interrupted: Interrupted, now: float) -> Settle:
+    again = attempt.requeue_on_interrupt
+    status = TaskStatus.PENDING if again else TaskStatus.INTERRUPTED
+    move = Settle(attempt.id, attempt.fence, Event.INTERRUPT, status, now, reason=interrupted.reason)
+    move.run_at = now if again else None
+    return move

@@ -1,0 +1,1 @@
+"""What the developer writes and holds: definitions, the registry, the context inside a task, the handle."""

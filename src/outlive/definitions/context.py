@@ -1,0 +1,67 @@
+"""What code inside a task can ask and say."""
+
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from outlive.core.text import storable
+from outlive.definitions.task import Task
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+current: ContextVar[Task[Any] | None] = ContextVar("outlive_task", default=None)
+
+_outside = logging.getLogger("outlive.task")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """The run that the current code belongs to."""
+
+    task_id: str
+    func_name: str
+    #: 0 for the first attempt.
+    attempt: int
+    tags: Mapping[str, str]
+
+
+def get_task_context() -> TaskContext | None:
+    """The current run, None outside a task."""
+    task = current.get()
+    if task is None:
+        return None
+    return TaskContext(task.id, task.facts.func_name, max(0, task.attempts - 1), task.effective.tags)
+
+
+def task_log(message: str, *, level: str = "info", **extra: Any) -> None:
+    """Write a line to the log of the current record; outside a task, to the logger `outlive.task`.
+
+    `level` is debug, info, warning or error; `extra` is appended as `key=value`. Callable from any thread that
+    carries the task's context.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"level={level!r} is unknown; choose one of {', '.join(LEVELS)}")
+    text = _with_extra(str(message), extra)
+    task = current.get()
+    if task is None:
+        _outside.log(LEVELS[level], "%s", text)
+    else:
+        task.control.log(task, level, storable(text))
+
+
+def _with_extra(message: str, extra: Mapping[str, Any]) -> str:
+    return " ".join([message, *(f"{key}={value!r}" for key, value in extra.items())]) if extra else message
+
+
+def cancelled() -> bool:
+    """Whether the current task was asked to stop: cancelled, over its timeout, or at shutdown.
+
+    A thread cannot be interrupted from outside: a plain function that runs long asks this now and then and returns.
+    """
+    task = current.get()
+    if task is None or not task.is_stopping:
+        return False
+    task.has_seen_stop = True
+    return True

@@ -1,0 +1,104 @@
+"""A function together with how it is to be run."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any
+
+from outlive.core.codec import ArgumentsCodec
+from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
+from outlive.errors import DefinitionError
+
+
+class Definition:
+    """A function, its identity and its merged options.
+
+    `declared` is False for a function that was scheduled without ever being declared: it runs, but no other
+    process could find it, so its records cannot be recovered.
+    """
+
+    def __init__(self, func: Callable[..., Any], config: TaskConfig, base: TaskConfig, *, declared: bool) -> None:
+        self.func = func
+        self.declared = declared
+        self.config = base.merge(config)
+        self.identity = config.name or identity_of(func)
+        self.display_name = config.name or name_of(func)
+        self.is_async = is_async(func)
+        self.executor = _resolve_executor(func, self.config.executor, awaitable=self.is_async)
+        self.effective = self.config.effective()
+
+    def with_call_options(self, options: TaskConfig) -> EffectiveConfig:
+        """The options for one call; what the call says wins."""
+        if options is UNSET:
+            return self.effective
+        if options.executor is not None and options.executor != self.executor:
+            _resolve_executor(self.func, options.executor, awaitable=self.is_async)
+        return EffectiveConfig.of(self.effective.merged.merge(options))
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The signature of the function."""
+        return inspect.signature(self.func)
+
+    @cached_property
+    def codec(self) -> ArgumentsCodec:
+        """Encodes the function's arguments; built at the first use, when annotations can be resolved."""
+        return ArgumentsCodec(self.func, self.signature)
+
+    def check_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise the `TypeError` that the call itself would raise."""
+        if kwargs or len(args) not in self._arities:
+            self.signature.bind(*args, **kwargs)
+
+    @cached_property
+    def _arities(self) -> range:
+        """Counts of positional arguments that need no closer look."""
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = list(self.signature.parameters.values())
+        required = [p for p in parameters if p.default is p.empty and p.kind in positional]
+        if any(p.default is p.empty and p.kind is p.KEYWORD_ONLY for p in parameters):
+            return range(0)
+        return range(len(required), sum(p.kind in positional for p in parameters) + 1)
+
+
+def identity_of(func: Callable[..., Any]) -> str:
+    """`module:qualname` of a function, a class's instance or a partial."""
+    target = func.func if isinstance(func, partial) else func
+    if not hasattr(target, "__qualname__"):
+        target = type(target)
+    return f"{target.__module__}:{target.__qualname__}"
+
+
+def place_of(func: Callable[..., Any]) -> str:
+    """Where a function stands in the source, for messages."""
+    code = getattr(func, "__code__", None)
+    return repr(func) if code is None else f"{func.__qualname__} ({code.co_filename}, line {code.co_firstlineno})"
+
+
+def name_of(func: Callable[..., Any]) -> str:
+    """`__name__` of a function, a class's instance or a partial."""
+    target = func.func if isinstance(func, partial) else func
+    return str(getattr(target, "__name__", type(target).__name__))
+
+
+def is_async(func: Callable[..., Any]) -> bool:
+    """Whether calling `func` gives a coroutine."""
+    target = func.func if isinstance(func, partial) else func
+    if inspect.isclass(target):
+        return False
+    return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(getattr(target, "__call__", None))  # noqa: B004
+
+
+def _resolve_executor(func: Callable[..., Any], wanted: str | None, *, awaitable: bool) -> str:
+    if not callable(func):
+        raise DefinitionError(f"{func!r} is not callable; a task is a function")
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise DefinitionError(f"{name_of(func)} is a generator, whose body a call does not run; declare a function")
+    natural = "async" if awaitable else "thread"
+    if wanted is None or wanted == natural:
+        return natural
+    if wanted == "async":
+        raise DefinitionError(f"executor='async' needs a coroutine function, {name_of(func)} is not; use 'thread'")
+    raise DefinitionError(
+        f"executor='thread' needs a plain function, {name_of(func)} is a coroutine function; use 'async'"
+    )

@@ -1,0 +1,290 @@
+"""The handle of one accepted run."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import anyio
+
+from outlive.core.config import EffectiveConfig, TaskConfig
+from outlive.core.moves import Enqueue, Move
+from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
+from outlive.core.states import FINAL, TaskStatus
+from outlive.definitions.definition import Definition
+from outlive.errors import TaskFailed, WouldDeadlockError
+
+R = TypeVar("R")
+
+
+class TaskJournal(Protocol):
+    """Where the moves of a task are written; see `outlive.runtime.journal`."""
+
+    #: Whether a pending record that is written here is still there for another process.
+    keeps_pending: bool
+
+    def write(
+        self,
+        moves: Sequence[Move],
+        landed: Callable[[Sequence[bool], BaseException | None], None] | None = None,
+        *,
+        refusable: bool = False,
+    ) -> None:
+        """Hand over moves; `landed` is told the answers."""
+        ...
+
+
+class TaskControl(Protocol):
+    """What a handle asks of the runtime."""
+
+    def log(self, task: "Task[Any]", level: str, message: str) -> None:
+        """Append a line to the record; callable from any thread."""
+        ...
+
+    async def cancel(self, task: "Task[Any]", reason: str) -> bool:
+        """Cancel the record or ask its body to end."""
+        ...
+
+    async def follow(self, task: "Task[Any]") -> None:
+        """Return when the record has ended, here or in another process, and bring the handle up to date."""
+        ...
+
+
+class Hold(Protocol):
+    """A request that keeps a task back until its time has come."""
+
+    #: The asyncio task the endpoint runs in.
+    endpoint: "asyncio.Task[Any] | None"
+
+    def submit(self, task: "Task[Any]") -> None:
+        """Write the held task to the journal now; it still starts in its time."""
+        ...
+
+
+class Task(Generic[R]):
+    """One accepted run: follow it, wait for it, cancel it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_attempt_event",
+        "_commit_error",
+        "_committed",
+        "_durable_event",
+        "_finished_event",
+        "_started_event",
+        "args",
+        "attempts",
+        "context",
+        "control",
+        "definition",
+        "effective",
+        "facts",
+        "fence",
+        "follower",
+        "func",
+        "has_begun",
+        "has_seen_stop",
+        "hold",
+        "id",
+        "is_ordered",
+        "is_stopping",
+        "is_submitted",
+        "journal",
+        "kwargs",
+        "outcome",
+        "run_at",
+        "runner",
+        "status",
+        "stop_as",
+    )
+
+    def __init__(
+        self,
+        definition: Definition,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        effective: EffectiveConfig,
+        facts: Enqueue,
+        context: contextvars.Context,
+        control: TaskControl,
+        journal: TaskJournal,
+    ) -> None:
+        self.definition = definition
+        self.func: Callable[..., Any] = definition.func
+        self.args = args
+        self.kwargs = kwargs
+        self.effective = effective
+        self.facts = facts
+        #: The record's id, UUIDv7 as text.
+        self.id = facts.id
+        self.context = context
+        self.control = control
+        self.journal = journal
+        self.status = TaskStatus.PENDING
+        self.fence = 0
+        self.attempts = 0
+        self.run_at = facts.run_at
+        #: How the body ended, None until the record has ended.
+        self.outcome: Outcome | None = None
+        self.runner: asyncio.Task[None] | None = None
+        #: Whether the current attempt has made its first step.
+        self.has_begun = False
+        #: What `cancelled()` tells the body.
+        self.is_stopping = False
+        #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
+        self.has_seen_stop = False
+        #: What the attempt counts as if its body ends because it was stopped.
+        self.stop_as: Cancelled | Interrupted | None = None
+        #: The next of a request's `add_task` calls, which starts when this one's first attempt is over.
+        self.follower: Task[Any] | None = None
+        self.hold: Hold | None = None
+        #: Whether it keeps its place among the request's `add_task` calls.
+        self.is_ordered = False
+        #: Whether its enqueue was handed to the journal.
+        self.is_submitted = False
+        self._committed = False
+        self._commit_error: BaseException | None = None
+        self._durable_event: anyio.Event | None = None
+        self._started_event: anyio.Event | None = None
+        self._attempt_event: anyio.Event | None = None
+        self._finished_event: anyio.Event | None = None
+
+    def __repr__(self) -> str:
+        return f"<Task {self.facts.func_name} {self.status} {self.id}>"
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> TaskConfig:
+        """The merged options of this run."""
+        return self.effective.merged
+
+    # -- where it stands -------------------------------------------------------------------------
+
+    @property
+    def started(self) -> anyio.Event:
+        """Set when the first attempt has begun."""
+        if self._started_event is None:
+            self._started_event = anyio.Event()
+            if self.fence or self.status is not TaskStatus.PENDING:
+                self._started_event.set()
+        return self._started_event
+
+    @property
+    def finished(self) -> anyio.Event:
+        """Set when the record has its final status."""
+        if self._finished_event is None:
+            self._finished_event = anyio.Event()
+            if self.status in FINAL:
+                self._finished_event.set()
+        return self._finished_event
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the record is committed to the backend."""
+        return self._committed
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it waits for its (next) start."""
+        return self.status is TaskStatus.PENDING
+
+    async def wait_first_attempt(self) -> None:
+        """Return when the first attempt's body has ended, at most the task's `timeout` from now."""
+        is_waiting = self.fence == 0 or self.status is TaskStatus.RUNNING
+        if not is_waiting or self.status in FINAL:
+            return
+        if self._attempt_event is None:
+            self._attempt_event = anyio.Event()
+        if self.timeout is None:
+            await self._attempt_event.wait()
+        else:
+            with anyio.move_on_after(self.timeout):
+                await self._attempt_event.wait()
+
+    def mark_attempt_over(self) -> None:
+        """A body has ended, or never will begin."""
+        if self._attempt_event is not None:
+            self._attempt_event.set()
+
+    async def durable(self) -> None:
+        """Return once the record is committed to the backend; raise what kept it from being so."""
+        if self._awaits_commit() and self.hold is not None:
+            self.hold.submit(self)  # a backend without I/O has committed it when this returns
+        if self._awaits_commit():
+            if self._durable_event is None:
+                self._durable_event = anyio.Event()
+            await self._durable_event.wait()
+        if self._commit_error is not None:
+            raise self._commit_error
+
+    def _awaits_commit(self) -> bool:
+        return not self._committed and self._commit_error is None
+
+    async def result(self, timeout: float | None = None) -> R:  # noqa: ASYNC109 - the wait is the method's subject
+        """What the function returned.
+
+        Raises `TaskFailed` from the original exception if the record ended otherwise, `TimeoutError` after
+        `timeout` seconds, `WouldDeadlockError` where the endpoint waits for what starts only after it.
+        """
+        self._refuse_deadlock()
+        async with asyncio.timeout(timeout):
+            await self.durable()
+            await self.control.follow(self)
+        return self._value()
+
+    async def cancel(self, reason: str = "cancelled through its handle") -> bool:
+        """Cancel the run; True if it was pending and never starts, or if its body was asked to end."""
+        return await self.control.cancel(self, reason)
+
+    def _refuse_deadlock(self) -> None:
+        if self.hold is not None and self.hold.endpoint is asyncio.current_task():
+            raise WouldDeadlockError(
+                f"{self.facts.func_name} starts only after this endpoint has returned ({self.facts.timing}); "
+                f"to wait for its result here, use tasks.schedule(...)"
+            )
+
+    def _value(self) -> R:
+        match self.outcome:
+            case Succeeded(value):
+                return value  # type: ignore[no-any-return]
+            case Failed(exception, error, _):
+                raise TaskFailed(f"{self.facts.func_name} ({self.id}) failed: {error}") from exception
+            case Cancelled(reason) | Interrupted(reason):
+                raise TaskFailed(f"{self.facts.func_name} ({self.id}) was {self.status}: {reason}")
+            case None:
+                raise TaskFailed(f"{self.facts.func_name} ({self.id}) ended as {self.status} in another process")
+
+    # -- told by the runtime ---------------------------------------------------------------------
+
+    def mark_durable(self, error: BaseException | None = None) -> None:
+        """The enqueue was committed, or was refused with `error`."""
+        self._committed = error is None
+        self._commit_error = error
+        if self._durable_event is not None:
+            self._durable_event.set()
+
+    def mark_started(self) -> None:
+        """An attempt has begun."""
+        if self._started_event is not None:
+            self._started_event.set()
+
+    def mark_finished(self, status: TaskStatus, outcome: Outcome | None) -> None:
+        """The record has its final status."""
+        self.status = status
+        self.outcome = outcome
+        self.runner = None
+        self.mark_attempt_over()
+        if self._finished_event is not None:
+            self._finished_event.set()
+
+    # -- the Call that an executor runs ----------------------------------------------------------
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that one attempt may take."""
+        return self.effective.timeout
+
+    def request_stop(self) -> None:
+        """Tell the body, by `cancelled()`, that it should end."""
+        self.is_stopping = True

@@ -1,0 +1,76 @@
+"""Every error that outlive raises. One root; each message names the value that was wrong and the remedy."""
+
+
+class OutliveError(Exception):
+    """Root of all errors of outlive."""
+
+
+class ConfigError(OutliveError, ValueError):
+    """An option has a value that cannot work; raised where the option is given."""
+
+
+class DefinitionError(OutliveError, ValueError):
+    """A function cannot be declared as a task in this way; raised at declaration."""
+
+
+class NotInitializedError(OutliveError, RuntimeError):
+    """The application or the manager was not prepared for background tasks; call `manager.init_app(app)`."""
+
+
+class FrameworkChangedError(OutliveError, RuntimeError):
+    """FastAPI no longer offers the one seam through which `Tasks` is injected."""
+
+
+class TaskArgumentError(OutliveError, ValueError):
+    """An argument of a task cannot be stored and brought back unchanged; nothing was accepted."""
+
+
+class BackendError(OutliveError):
+    """A backend could not do what was asked of it."""
+
+
+class BackendUnavailableError(BackendError):
+    """The backend cannot be written at the moment (disk full, locked, read-only, gone); nothing was changed."""
+
+
+class BackendLockedError(BackendUnavailableError):
+    """Another transaction keeps the database locked; nothing was changed."""
+
+
+class BackendCorruptError(BackendError):
+    """The database file is damaged or is not a database of outlive."""
+
+
+class QueueFullError(OutliveError):
+    """A queue has no room for another task."""
+
+
+class JournalFullError(QueueFullError):
+    """More writes are waiting than the journal may hold; the task was not accepted and left no record."""
+
+
+class TaskFailed(OutliveError):  # noqa: N818 - names what happened to the task, as the awaiting code reads it
+    """The awaited task ended without success; the original exception is the cause where there is one."""
+
+
+class WouldDeadlockError(OutliveError, RuntimeError):
+    """The endpoint waits for a task that can only start after the endpoint has returned."""
+
+
+class IllegalTransitionError(OutliveError):
+    """The state table has no such move."""
+
+
+class UnknownTaskError(OutliveError, KeyError):
+    """No record has this id."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class TaskStateError(OutliveError):
+    """The record is not in a state that allows what was asked."""
+
+
+class TaskConflictError(TaskStateError):
+    """The record has ended, but cannot run again: it cannot be rebuilt, or another one holds its idempotency key."""

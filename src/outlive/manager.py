@@ -1,0 +1,371 @@
+"""`TaskManager`: what an application creates, and the place where everything is put together."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
+
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+from uuid_utils import uuid7
+
+from outlive.backends.memory import MemoryBackend
+from outlive.backends.urls import backend_from
+from outlive.core.config import TaskConfig, TaskOptions, config_of
+from outlive.core.events import AttemptOverran, RuntimeEvent
+from outlive.core.filter import EVERYTHING, Page, TaskFilter
+from outlive.core.record import TaskRecord
+from outlive.core.states import TaskStatus
+from outlive.definitions.registry import TaskRegistry
+from outlive.definitions.task import Task
+from outlive.errors import ConfigError, NotInitializedError
+from outlive.executors.async_ import AsyncExecutor
+from outlive.executors.thread import ThreadExecutor
+from outlive.observers.log import log_event
+from outlive.ports import Backend, Call, Clock, Executor, Instance
+from outlive.runtime.clock import SystemClock
+from outlive.runtime.process import Limits, Process
+from outlive.runtime.runtime import Runtime
+from outlive.runtime.store import TaskStore
+from outlive.web import lifespan, seam
+from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+Observer = Callable[[RuntimeEvent], None]
+
+_log = logging.getLogger("outlive")
+
+
+class TaskManager:
+    """Declares tasks, accepts runs, and runs them in this process.
+
+    `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
+    `snapshot_db` and `snapshot_backend` say the same under taskflow's names. Every option of `TaskConfig` may be given
+    as a default for all tasks. Times are seconds.
+
+    `requeue_pending=False` stores only tasks with `persist=True` when they are accepted. `snapshot_interval` is how
+    often ended records of `persist=False` tasks are written. `max_concurrent_tasks` limits coroutines (default: no
+    limit), `max_sync_threads` is the size of the thread pool for plain functions (default 40). `retention_days`
+    deletes finished records, never interrupted ones. `shutdown_grace` is what running tasks get at shutdown,
+    `shutdown_timeout` shielded ones. `lease`: after so long without a sign an instance counts as dead.
+    """
+
+    def __init__(  # noqa: PLR0913 - the options of the product, one name each
+        self,
+        backend: str | Backend | None = None,
+        *,
+        snapshot_db: str | None = None,
+        snapshot_backend: Backend | None = None,
+        snapshot_interval: float = 60.0,
+        requeue_pending: bool | None = None,
+        max_concurrent_tasks: int | None = None,
+        max_sync_threads: int | None = None,
+        retention_days: float | None = None,
+        shutdown_grace: float = 5.0,
+        shutdown_timeout: float = 30.0,
+        lease: float = 15.0,
+        poll_interval: float = 1.0,
+        journal_capacity: int = 20_000,
+        room: int = 10_000,
+        observers: Sequence[Observer] = (log_event,),
+        clock: Clock | None = None,
+        **defaults: Unpack[TaskOptions],
+    ) -> None:
+        self.backend = _choose_backend(backend, snapshot_db, snapshot_backend)
+        self.registry = TaskRegistry(config_of(defaults))
+        self._limits = Limits(
+            shutdown_grace=shutdown_grace,
+            shutdown_timeout=shutdown_timeout,
+            lease=lease,
+            poll_interval=poll_interval,
+            snapshot_interval=snapshot_interval,
+            retention_days=retention_days,
+            room=room,
+            journal_capacity=journal_capacity,
+        )
+        self._persists = requeue_pending is not False
+        self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
+        self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
+        self._observers = tuple(observers)
+        self._clock = clock or SystemClock()
+        self._memory = self.backend if isinstance(self.backend, MemoryBackend) else MemoryBackend()
+        self._runtime: Runtime | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._no_store = TaskStore()
+        seam.install()
+
+    # -- declaring -------------------------------------------------------------------------------
+
+    def task(self, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
+        """Declare a function as a task, with any option of `TaskConfig`; gives back the function itself.
+
+        Raises `DefinitionError` where the executor does not suit the function or its name is taken, `ConfigError`
+        for an option that cannot work; both are `ValueError`s.
+        """
+        config = config_of(options)
+
+        def declare(func: F) -> F:
+            self.registry.register(func, config)
+            return func
+
+        return declare
+
+    # -- scheduling ------------------------------------------------------------------------------
+
+    @overload
+    async def enqueue(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    @overload
+    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+        """Accept one run of `func` and return its handle when the record is durable.
+
+        Raises `TypeError` for a call that the function would refuse, `TaskArgumentError` for an argument that cannot
+        be stored, `JournalFullError` or `BackendUnavailableError` where it was not accepted.
+        """
+        return await self.using().enqueue(func, *args, **kwargs)
+
+    def using(self, **options: Unpack[TaskOptions]) -> "Enqueuer":
+        """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs."""
+        return Enqueuer(self, config_of(options))
+
+    async def enqueue_many(
+        self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
+    ) -> list[Task[Any]]:
+        """Accept one run of `func` for each of `calls` (positional arguments, or keyword arguments as a mapping).
+
+        They are accepted together or not at all; a call that cannot be stored refuses all of them.
+        """
+        return await self.using().enqueue_many(func, calls)
+
+    # -- inside a request ------------------------------------------------------------------------
+
+    async def get_tasks(self, conn: HTTPConnection) -> Tasks:
+        """FastAPI dependency: the request's `Tasks`."""
+        holder: TasksHolder | None = conn.scope.get(SCOPE_KEY)
+        while holder is not None:
+            if holder.host is self:
+                return holder.tasks
+            holder = holder.outer
+        return seam.tasks_without_middleware(conn, self)
+
+    @property
+    def background_tasks(self) -> Callable[..., Any]:
+        """The same dependency, under a name that reads better beside a parameter."""
+        return self.get_tasks
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def init_app(self, app: FastAPI, *, install: bool = True) -> None:
+        """Start and stop with `app` and serve `Tasks` in its requests; harmless when repeated.
+
+        Works together with the application's own `lifespan=`: the manager starts after it and stops before it. With
+        `install` plain `BackgroundTasks` annotations of this application (and of no other) receive `Tasks` too.
+        """
+        lifespan.prepare(app, self, install=install)
+
+    def install(self, app: FastAPI) -> None:
+        """Let plain `BackgroundTasks` annotations of `app` receive `Tasks`."""
+        self.init_app(app, install=True)
+
+    def set_retention(self, days: float) -> None:
+        """Delete finished records that ended more than `days` days ago; only before the manager has started."""
+        if self._runtime is not None:
+            raise ConfigError("the task manager is running already; set retention_days before it starts")
+        self._limits = replace(self._limits, retention_days=days)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncGenerator[None]:
+        """For `FastAPI(lifespan=manager.lifespan)`; `init_app` is needed beside it for `Tasks` in requests."""
+        async with self:
+            yield
+
+    async def startup(self) -> None:
+        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated."""
+        if self._runtime is not None:
+            return
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start(), name="outlive startup")
+        await asyncio.shield(self._starting)  # others may wait for the same start
+
+    async def _start(self) -> None:
+        try:
+            runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
+            await runtime.start()
+            self._runtime = runtime
+        finally:
+            self._starting = None
+
+    async def shutdown(self) -> None:
+        """Give back what has not started, let running tasks end within their deadlines, flush and close."""
+        if self._runtime is None:
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(self._runtime), name="outlive shutdown")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, runtime: Runtime) -> None:
+        try:
+            await runtime.stop()
+        finally:
+            self._runtime = self._stopping = None
+
+    async def __aenter__(self) -> Self:
+        await self.startup()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.shutdown()
+
+    # -- looking and acting ----------------------------------------------------------------------
+
+    async def get(self, task_id: str) -> TaskRecord | None:
+        """One record with its logs and attempts, None where there is none."""
+        record = await self.runtime.backend.get(task_id)
+        return record if record is not None else await self._memory.get(task_id)
+
+    async def find(self, conditions: TaskFilter = EVERYTHING, page: Page | None = None) -> list[TaskRecord]:
+        """A page of records that match, newest first, without their logs."""
+        page = page or Page()
+        found = list(await self.runtime.backend.find(conditions, page))
+        if self._memory is not self.backend:
+            known = {record.id for record in found}
+            found += [record for record in await self._memory.find(conditions, page) if record.id not in known]
+            found.sort(key=lambda record: record.id, reverse=True)
+        return found[: page.limit]
+
+    async def merged_list(self) -> list[TaskRecord]:
+        """The newest 1,000 records of all instances."""
+        return await self.find(page=Page(limit=1000))
+
+    async def counts(self) -> dict[TaskStatus, int]:
+        """How many records have each status."""
+        counts = {**dict.fromkeys(TaskStatus, 0), **await self.runtime.backend.counts()}
+        if self._memory is not self.backend:
+            for status, count in (await self._memory.counts()).items():
+                counts[status] += count
+        return counts
+
+    async def cancel(self, task_id: str, reason: str = "cancelled by a person") -> bool:
+        """Cancel what has not started, ask what runs to end; False where it has already ended.
+
+        Raises `UnknownTaskError` where there is no such record.
+        """
+        return await self.runtime.control.cancel_by_id(task_id, reason)
+
+    async def requeue(self, task_id: str) -> None:
+        """Run an ended record again under the same id.
+
+        Raises `UnknownTaskError`, or `TaskStateError` where it cannot be.
+        """
+        await self.runtime.control.requeue(task_id)
+
+    @property
+    def store(self) -> TaskStore:
+        """What this process holds live."""
+        return self._no_store if self._runtime is None else self._runtime.store
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running parts; `NotInitializedError` before start-up."""
+        if self._runtime is None:
+            raise NotInitializedError(
+                "the task manager is not running; call manager.init_app(app), use `async with manager`, "
+                "or await manager.startup()"
+            )
+        return self._runtime
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the manager is running."""
+        return self._runtime is not None
+
+    # -- wiring ----------------------------------------------------------------------------------
+
+    def _make_process(self) -> Process:
+        instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now())
+        store = TaskStore()
+        return Process(instance, self.registry, store, self._clock, self._emit, self._limits, self._persists)
+
+    def _make_executors(self) -> dict[str, Executor]:
+        return {
+            "async": AsyncExecutor(self._max_concurrent_tasks),
+            "thread": ThreadExecutor(self._max_sync_threads, self._report_overrun),
+        }
+
+    def _report_overrun(self, call: Call) -> None:
+        if isinstance(call, Task) and call.timeout is not None:
+            self._emit(AttemptOverran(call.id, call.facts.func_name, call.timeout))
+
+    def _emit(self, event: RuntimeEvent) -> None:
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception:  # noqa: BLE001 - an observer is the user's; what it breaks must not be the runtime
+                _log.exception("observer %r raised on %s", observer, type(event).__name__)
+
+
+class Enqueuer:
+    """Accepts runs outside of requests, with one set of options."""
+
+    def __init__(self, manager: TaskManager, options: TaskConfig) -> None:
+        self._manager = manager
+        self._options = options
+
+    @overload
+    async def enqueue(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    @overload
+    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+        """Accept one run of `func` and return its handle when the record is durable."""
+        intake = self._manager.runtime.intake
+        task = intake.build(func, args, kwargs, self._options)
+        intake.enqueue([task])
+        await task.durable()
+        return task
+
+    async def enqueue_many(
+        self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
+    ) -> list[Task[Any]]:
+        """Accept one run of `func` for each of `calls`, together or not at all."""
+        intake = self._manager.runtime.intake
+        tasks = [intake.build(func, *_arguments(call), self._options) for call in calls]
+        if tasks:
+            intake.enqueue(tasks)
+            await tasks[-1].durable()
+        return tasks
+
+
+def _arguments(call: Sequence[Any] | Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return ((), dict(call)) if isinstance(call, Mapping) else (tuple(call), {})
+
+
+def _choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
+    chosen = backend if backend is not None else other if other is not None else path
+    if chosen is None:
+        return MemoryBackend()
+    return backend_from(chosen) if isinstance(chosen, str) else chosen
+
+
+def _positive(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise ConfigError(f"{name}={value!r} must be 1 or more; leave it out for the default")
+    return value
+
+
+def add_tasks(app: FastAPI, *, manager: TaskManager | None = None, config: TaskConfig | None = None) -> TaskManager:
+    """Give an application `Tasks`, in memory unless a manager is passed; `config` are defaults for all tasks."""
+    defaults = cast("TaskOptions", config.given()) if config is not None else TaskOptions()
+    host = manager or TaskManager(**defaults)
+    host.init_app(app, install=False)
+    return host

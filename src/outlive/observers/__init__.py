@@ -1,0 +1,1 @@
+"""Those who are told what the runtime does; one per file."""

@@ -1,0 +1,185 @@
+"""The seams on one screen: what the runtime needs of a backend, an executor, a clock and an observer."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from outlive.core.events import RuntimeEvent
+from outlive.core.filter import Page, TaskFilter
+from outlive.core.moves import Move
+from outlive.core.record import TaskRecord
+from outlive.core.settle import Outcome
+from outlive.core.states import TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running process of the application; owns what it runs."""
+
+    id: str
+    host: str
+    pid: int
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What `Backend.claim` handed over."""
+
+    records: Sequence[TaskRecord]
+    #: When the earliest record that is not due yet can be claimed, in seconds since the epoch.
+    next_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What became of the records of a dead instance."""
+
+    requeued: Sequence[str] = ()
+    interrupted: Sequence[str] = ()
+
+
+class Backend(Protocol):
+    """Where records and instances live. Every implementation passes the suite in `tests/conformance`.
+
+    Times are seconds since the epoch. Methods raise `BackendUnavailableError` where nothing was changed and
+    a later try may succeed.
+    """
+
+    #: What the records survive: False means they end with the process.
+    durable: bool
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; the instances that `join` announced are gone from then on."""
+        ...
+
+    def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
+        """Apply all moves as one transaction; for each, say whether it took effect."""
+        ...
+
+    async def claim(
+        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
+    ) -> Claim:
+        """Give `owner` up to `limit` due unowned records of these functions, best priority then oldest first.
+
+        Records whose ids are in `refused` are left alone.
+        """
+        ...
+
+    async def explain(self, functions: Collection[str], reason: str) -> int:
+        """Set `reason` on unowned pending records of functions other than these; say how many."""
+        ...
+
+    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+        """Take every record from a dead instance and forget the instance, in one transaction.
+
+        Pending: free again if recoverable, else interrupted. Running: pending and free, the attempt uncounted, if
+        it may be requeued, else interrupted.
+        """
+        ...
+
+    async def get(self, task_id: str) -> TaskRecord | None:
+        """One record with its logs and history, None where there is none."""
+        ...
+
+    async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
+        """Records that match, newest first, without logs and history."""
+        ...
+
+    async def counts(self) -> Mapping[TaskStatus, int]:
+        """How many records have each status; statuses without records may be missing."""
+        ...
+
+    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
+        ...
+
+    async def join(self, instance: Instance) -> None:
+        """Announce an instance, so that others see when it dies."""
+        ...
+
+    async def beat(self, instance: str, now: float) -> bool:
+        """Renew the instance's lease; False means that it was declared dead and has to join again."""
+        ...
+
+    async def leave(self, instance: str) -> None:
+        """Forget an instance that has given back everything."""
+        ...
+
+    async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
+        """Instances other than `asking` that are known to be dead or have not beaten for `lease` seconds."""
+        ...
+
+
+@runtime_checkable
+class ImmediateBackend(Protocol):
+    """The capability of a backend that needs no I/O: the journal applies without a pause."""
+
+    def apply_now(self, moves: Sequence[Move]) -> Sequence[bool]:
+        """What `Backend.apply` does, at once."""
+        ...
+
+    def forget(self, task_id: str) -> None:
+        """Let go of an ended record that is kept elsewhere."""
+        ...
+
+
+class Handle(Protocol):
+    """Something that can be called off."""
+
+    def cancel(self) -> None:
+        """Call it off; harmless when it has already happened."""
+        ...
+
+
+class Clock(Protocol):
+    """Time; injected, so that tests own it."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Handle:
+        """Call back on the event loop once `now()` has reached `when`."""
+        ...
+
+
+class Call(Protocol):
+    """One attempt, as an executor sees it."""
+
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the attempt may take."""
+        ...
+
+    def request_stop(self) -> None:
+        """Tell the body, by `cancelled()`, that it should end."""
+        ...
+
+
+class Executor(Protocol):
+    """A way to run a body. `call` never raises what the body raised; it returns the outcome."""
+
+    #: How many bodies may run at once, None for no limit.
+    limit: int | None
+    #: Whether a running body can be made to end.
+    can_interrupt: bool
+
+    def call(self, call: Call) -> Awaitable[Outcome]:
+        """Run the body to its end and say how it ended."""
+        ...
+
+    def shutdown(self) -> None:
+        """Take no more work; do not wait."""
+        ...
+
+
+Emit = Callable[[RuntimeEvent], None]

@@ -1,0 +1,1 @@
+"""What happens to an accepted task: one loop or one step of the way per file."""

@@ -1,0 +1,129 @@
+"""Takes over records that nobody owns: overflow, delayed, rescued, requeued, left by an earlier process."""
+
+import contextvars
+from dataclasses import replace
+from typing import Any
+
+from outlive.core.events import CannotRun
+from outlive.core.moves import Enqueue, Release
+from outlive.core.record import TaskRecord
+from outlive.core.states import TaskStatus
+from outlive.definitions.options import decode_options
+from outlive.definitions.task import Task, TaskControl
+from outlive.errors import TaskArgumentError
+from outlive.ports import Backend
+from outlive.runtime.dispatcher import Dispatcher
+from outlive.runtime.journal import Journal
+from outlive.runtime.process import Process
+from outlive.runtime.service import Service
+
+#: Records claimed in one go.
+CLAIM = 200
+
+
+class Claimer(Service):
+    """Claims due records while this process has room for them.
+
+    It looks every `poll_interval` at what other processes may have left; where there are none, only when woken.
+    """
+
+    def __init__(
+        self, process: Process, backend: Backend, journal: Journal, dispatcher: Dispatcher, control: TaskControl
+    ) -> None:
+        super().__init__(process, process.limits.poll_interval if backend.durable else None)
+        self._instance = process.instance.id
+        self._registry = process.registry
+        self._store = process.store
+        self._room = process.limits.room
+        self._backend = backend
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._control = control
+        # Records this process has found it cannot run; a newer release may, so they stay pending for others.
+        self._refused: set[str] = set()
+
+    async def step(self) -> None:
+        """Claim until nothing is due or this process is full."""
+        while not self._dispatcher.is_draining:
+            room = self._room - len(self._store)
+            if room <= 0:
+                self._store.call_when_below(self._room // 2 + 1, self.wake)
+                return
+            limit = min(CLAIM, room)
+            claim = await self._backend.claim(
+                self._instance, self._registry.identities(), limit, self.clock.now(), self._refused
+            )
+            for record in claim.records:
+                self._take(record)
+            if len(claim.records) < limit:
+                if claim.next_at is not None:
+                    self._wake_for(claim.next_at)
+                return
+
+    def _wake_for(self, next_at: float) -> None:
+        if self.interval is None or next_at < self.clock.now() + self.interval:
+            self.wake_at(next_at)
+
+    async def explain(self) -> None:
+        """Write on records of functions unknown here why they wait."""
+        await self._backend.explain(
+            self._registry.identities(),
+            "no running instance has declared this function (renamed or removed?); it runs when one does",
+        )
+
+    def _take(self, record: TaskRecord) -> None:
+        try:
+            task = self._store.welcome_back(record.id) or self._revive(record)
+        except (TaskArgumentError, ValueError, TypeError) as error:
+            self._refuse(record, f"cannot be run as the code is now: {error}")
+            return
+        _catch_up(task, record)
+        self._store.add(task)
+        self._dispatcher.offer(task)
+
+    def _revive(self, record: TaskRecord) -> Task[Any]:
+        definition = self._registry.find(record.func)
+        if definition is None or record.arguments is None:
+            raise TaskArgumentError(f"no function or arguments for {record.func}")
+        args, kwargs = definition.codec.decode(record.arguments)
+        options = decode_options(record.options)
+        if record.tags != definition.effective.tags:
+            options = replace(options, tags=record.tags)
+        effective = definition.with_call_options(options)
+        facts = _facts_of(record, definition.executor)
+        context = contextvars.Context()
+        task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
+        task.mark_durable()
+        return task
+
+    def _refuse(self, record: TaskRecord, reason: str) -> None:
+        self._refused.add(record.id)
+        self._journal.write([Release(record.id, self._instance, reason)])
+        self.emit(CannotRun(record.id, record.func, reason))
+
+
+def _facts_of(record: TaskRecord, executor: str) -> Enqueue:
+    return Enqueue(
+        id=record.id,
+        func=record.func,
+        func_name=record.func_name,
+        created_at=record.created_at.timestamp(),
+        run_at=record.run_at.timestamp(),
+        source=record.source,
+        timing=record.timing,
+        queue=record.queue,
+        priority=record.priority,
+        executor=executor,
+        label=record.label,
+        tags=record.tags,
+        idempotency_key=record.idempotency_key,
+        arguments=record.arguments,
+        options=record.options,
+        requeue_on_interrupt=record.requeue_on_interrupt,
+    )
+
+
+def _catch_up(task: Task[Any], record: TaskRecord) -> None:
+    task.status = TaskStatus.PENDING
+    task.fence, task.attempts = record.fence, record.attempts
+    task.run_at = record.run_at.timestamp()

@@ -1,0 +1,148 @@
+"""What handles and the admin ask of the runtime: log, cancel, requeue, follow."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Any
+
+import anyio
+
+from outlive.core.moves import AskCancel, Cancel, Log, Requeue
+from outlive.core.settle import Cancelled
+from outlive.core.states import FINAL, REQUEUABLE, TaskStatus
+from outlive.definitions.task import Task
+from outlive.errors import TaskConflictError, TaskStateError, UnknownTaskError
+from outlive.ports import Backend
+from outlive.runtime.claimer import Claimer
+from outlive.runtime.deferred import DeferredJournal
+from outlive.runtime.dispatcher import Dispatcher
+from outlive.runtime.journal import Journal, commit
+from outlive.runtime.process import Process
+
+#: Seconds between looks at a record that another process runs.
+LOOK = 0.25
+
+
+class Control:
+    """Acts on records, live here or not."""
+
+    def __init__(self, process: Process, backend: Backend, journal: Journal) -> None:
+        self._store = process.store
+        self._clock = process.clock
+        self._backend = backend
+        self._journal = journal
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self.dispatcher: Dispatcher | None = None
+        self.claimer: Claimer | None = None
+        self.deferred: DeferredJournal | None = None
+
+    # -- log -------------------------------------------------------------------------------------
+
+    def log(self, task: Task[Any], level: str, message: str) -> None:
+        """Append a line to a record; from any thread."""
+        move = Log(task.id, max(1, task.attempts), self._clock.now(), level, message)
+        if threading.get_ident() == self._loop_thread:
+            task.journal.write([move])
+        else:
+            with suppress(RuntimeError):  # a thread that outlived the event loop has nobody to write for it
+                self._loop.call_soon_threadsafe(task.journal.write, [move])
+
+    # -- cancel ----------------------------------------------------------------------------------
+
+    async def cancel(self, task: Task[Any], reason: str) -> bool:
+        """Cancel a live task, also one that its request still holds back."""
+        if task.hold is not None:
+            task.hold.submit(task)
+        return await self.cancel_by_id(task.id, reason)
+
+    async def cancel_by_id(self, task_id: str, reason: str) -> bool:
+        """Cancel a record: one that has not started never will, a running body is asked to end.
+
+        False where it has already ended. Raises `UnknownTaskError` where there is no such record.
+        """
+        while (answer := await self._try_to_cancel(task_id, reason)) is None:
+            pass
+        return answer
+
+    async def _try_to_cancel(self, task_id: str, reason: str) -> bool | None:
+        """What `cancel_by_id` says, None where the record went back to pending meanwhile."""
+        task = self._store.get(task_id)
+        if task is not None and task.status is TaskStatus.RUNNING:
+            return await self._stop(task, reason)
+        journal = self._journal if task is None else task.journal
+        (cancelled,) = await commit(journal, [Cancel(task_id, self._clock.now(), reason)])
+        if cancelled:
+            self._forget(task or self._store.welcome_back(task_id), reason)
+            return True
+        task = self._store.get(task_id)
+        if task is not None and task.status is TaskStatus.RUNNING:
+            return await self._stop(task, reason)
+        return await self._ask_elsewhere(task_id)
+
+    def _forget(self, task: Task[Any] | None, reason: str) -> None:
+        if task is None:
+            return
+        task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
+        assert self.dispatcher is not None
+        self.dispatcher.drop(task)
+
+    async def _stop(self, task: Task[Any], reason: str) -> bool | None:
+        assert self.dispatcher is not None
+        task.stop_as = Cancelled(reason)  # a body that ends while this is written counts as cancelled already
+        (asked,) = await commit(task.journal, [AskCancel(task.id)])
+        if task.status is TaskStatus.PENDING:
+            return None
+        if asked and task.status is TaskStatus.RUNNING:
+            self.dispatcher.stop(task, Cancelled(reason))
+        return asked
+
+    async def _ask_elsewhere(self, task_id: str) -> bool:
+        (asked,) = await commit(self._journal, [AskCancel(task_id)])
+        if not asked and await self._backend.get(task_id) is None:
+            raise UnknownTaskError(f"there is no task {task_id!r}")
+        return asked
+
+    # -- requeue ---------------------------------------------------------------------------------
+
+    async def requeue(self, task_id: str) -> None:
+        """Run an ended record again, under its id, with its history.
+
+        Raises `UnknownTaskError`, or `TaskStateError` where it has not ended, cannot be rebuilt, or another record
+        holds its idempotency key.
+        """
+        if self.deferred is not None:
+            await self.deferred.step()  # what is to run again must be in the backend
+        (done,) = await commit(self._journal, [Requeue(task_id, self._clock.now())])
+        if not done:
+            raise await self._why_not_requeued(task_id)
+        assert self.claimer is not None
+        await self.claimer.explain()
+        self.claimer.wake()
+
+    async def _why_not_requeued(self, task_id: str) -> Exception:
+        record = await self._backend.get(task_id)
+        if record is None:
+            return UnknownTaskError(f"there is no task {task_id!r}")
+        if record.status not in REQUEUABLE:
+            return TaskStateError(f"task {task_id} is {record.status}; only an ended one can be requeued")
+        if not record.recoverable:
+            return TaskConflictError(
+                f"task {task_id} cannot run again: its function was not declared or its arguments were not stored"
+            )
+        return TaskConflictError(f"another task holds the idempotency key {record.idempotency_key!r}")
+
+    # -- follow ----------------------------------------------------------------------------------
+
+    async def follow(self, task: Task[Any]) -> None:
+        """Return when the record has ended; one that is not live here is looked up now and then."""
+        while task.status not in FINAL:
+            with anyio.move_on_after(LOOK):
+                await task.finished.wait()
+            if task.id not in self._store and task.status not in FINAL:
+                await self._look_up(task)
+
+    async def _look_up(self, task: Task[Any]) -> None:
+        record = await self._backend.get(task.id)
+        if record is not None and record.is_final:
+            task.mark_finished(record.status, None)

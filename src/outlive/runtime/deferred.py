@@ -1,0 +1,60 @@
+"""The journal of tasks that were declared `persist=False`: memory now, the backend once they have ended."""
+
+from collections.abc import Sequence
+
+from outlive.core.moves import Enqueue, Move
+from outlive.core.states import FINAL
+from outlive.ports import Backend, ImmediateBackend
+from outlive.runtime.journal import Journal, Landed
+from outlive.runtime.process import Process
+from outlive.runtime.service import Service
+
+
+class DeferredJournal(Service):
+    """Applies moves to memory at once, and repeats those of ended records in the backend.
+
+    It does so every `snapshot_interval` seconds and at shutdown.
+
+    What has not been flushed is lost with the process; that is what `persist=False` asks for.
+    """
+
+    keeps_pending = False
+
+    def __init__(self, process: Process, memory: Backend, journal: Journal) -> None:
+        super().__init__(process, process.limits.snapshot_interval)
+        assert isinstance(memory, ImmediateBackend)
+        self.memory = memory
+        self._immediate = memory
+        self._journal = journal
+        self._moves: dict[str, list[Move]] = {}
+
+    def write(
+        self,
+        moves: Sequence[Move],
+        landed: Landed | None = None,
+        *,
+        refusable: bool = False,  # noqa: ARG002 - memory refuses nothing
+    ) -> None:
+        """Apply to memory and remember for the flush."""
+        answers = self._immediate.apply_now(moves)
+        for move, applied in zip(moves, answers, strict=True):
+            if applied:
+                self._moves.setdefault(move.id, []).append(move)
+        if landed is not None:
+            landed(answers, None)
+
+    async def step(self) -> None:
+        """Hand the moves of ended records to the durable journal."""
+        for task_id in list(self._moves):
+            record = await self.memory.get(task_id)
+            if record is None or record.status in FINAL:
+                self._flush(task_id)
+
+    def _flush(self, task_id: str) -> None:
+        moves = self._moves.pop(task_id)
+        if isinstance(moves[0], Enqueue):
+            self._journal.write(moves, lambda _answers, _error: self._forget(task_id))
+
+    def _forget(self, task_id: str) -> None:
+        if task_id not in self._moves:
+            self._immediate.forget(task_id)

@@ -1,0 +1,217 @@
+"""Accepting: a call becomes a task, the task a record, and the record is committed."""
+
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from uuid_utils import uuid7
+
+from outlive.core.codec import summarize
+from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
+from outlive.core.moves import Cancel, Enqueue, Move
+from outlive.core.settle import Cancelled
+from outlive.core.states import TaskStatus
+from outlive.definitions.definition import Definition
+from outlive.definitions.options import due_at, encode_options
+from outlive.definitions.task import Task, TaskControl, TaskJournal
+from outlive.errors import TaskArgumentError
+from outlive.ports import Backend
+from outlive.runtime.dispatcher import Dispatcher
+from outlive.runtime.process import Process
+
+#: A delayed task further ahead than this many seconds is not held in memory.
+HORIZON = 60.0
+
+
+class Intake:
+    """Builds tasks from calls and writes them to the journal.
+
+    `journals`: the backend's, and the one for `persist=False` where the backend is durable. `on_free` is told when
+    a record was written that anybody may claim.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        backend: Backend,
+        dispatcher: Dispatcher,
+        control: TaskControl,
+        journals: tuple[TaskJournal, TaskJournal | None],
+        on_free: Callable[[], None],
+    ) -> None:
+        self._process = process
+        self._instance = process.instance.id
+        self._registry = process.registry
+        self._store = process.store
+        self._clock = process.clock
+        self._is_durable = backend.durable
+        self._dispatcher = dispatcher
+        self._control = control
+        self._journal, self._deferred = journals
+        self._on_free = on_free
+
+    # -- a call becomes a task -------------------------------------------------------------------
+
+    def build(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: TaskConfig = UNSET,
+        timing: str = "enqueue",
+        source: str = "manual",
+    ) -> Task[Any]:
+        """Check a call and make its task; nothing is accepted yet. From any thread.
+
+        Raises the `TypeError` of a wrong call and `TaskArgumentError` for what cannot be stored.
+        """
+        definition = self._registry.of(func)
+        definition.check_call(args, kwargs)
+        effective = definition.with_call_options(options)
+        facts = self._describe(definition, args, kwargs, effective, options, timing, source)
+        context, journal = contextvars.copy_context(), self._journal_for(effective)
+        return Task(definition, args, kwargs, effective, facts, context, self._control, journal)
+
+    def _describe(
+        self,
+        definition: Definition,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        effective: EffectiveConfig,
+        options: TaskConfig,
+        timing: str,
+        source: str,
+    ) -> Enqueue:
+        now = self._clock.now()
+        arguments = self._encode(definition, args, kwargs, effective)
+        facts = Enqueue(
+            str(uuid7()), definition.identity, definition.display_name, now, due_at(options, now), self._instance
+        )
+        facts.source, facts.timing = source, timing
+        facts.queue, facts.priority, facts.executor = effective.queue, effective.priority, definition.executor
+        facts.tags = effective.tags
+        if options is not UNSET:
+            facts.label, facts.idempotency_key = options.name, options.idempotency_key
+            facts.options, _ = encode_options(options)
+        if arguments is None:
+            facts.summary, facts.recoverable = summarize(args, kwargs), False
+        else:
+            facts.arguments = arguments
+            facts.requeue_on_interrupt = effective.requeue_on_interrupt
+        return facts
+
+    def _encode(
+        self, definition: Definition, args: tuple[Any, ...], kwargs: Mapping[str, Any], effective: EffectiveConfig
+    ) -> str | None:
+        """The stored form of the arguments, None where the record cannot be recovered in any case."""
+        if not definition.declared:
+            return None
+        try:
+            return definition.codec.encode(args, kwargs)
+        except TaskArgumentError as error:
+            if self._is_durable and self._wants_storing(effective):
+                raise TaskArgumentError(f"{definition.display_name}: {error}") from error
+            return None
+
+    def _wants_storing(self, effective: EffectiveConfig) -> bool:
+        return self._process.persists if effective.persist is None else effective.persist
+
+    def _journal_for(self, effective: EffectiveConfig) -> TaskJournal:
+        if self._deferred is None or self._wants_storing(effective):
+            return self._journal
+        return self._deferred
+
+    # -- a task becomes a record -----------------------------------------------------------------
+
+    def enqueue(self, tasks: Sequence[Task[Any]], *, begin: bool = True, offer: bool = True) -> None:
+        """Write tasks to the journal, one entry per journal. Only from the event loop's thread.
+
+        With `begin` one that finds a free slot starts with the very write that accepts it. Without `offer` they
+        are only committed; whoever holds them offers them to the dispatcher when their time has come.
+        """
+        for journal, group in _by_journal(tasks):
+            for task in group:
+                self._place(task, begin=begin and offer)
+            landed = partial(self._landed, group, offer=offer)
+            try:
+                journal.write([task.facts for task in group], landed, refusable=True)
+            except BaseException as error:
+                landed((), error)
+                raise
+
+    def discard(self, tasks: Sequence[Task[Any]], reason: str) -> None:
+        """Record tasks that will not run, because the endpoint that scheduled them raised."""
+        now = self._clock.now()
+        for journal, group in _by_journal(tasks):
+            moves: list[Move] = []
+            for task in group:
+                if not task.is_submitted:
+                    self._place(task, begin=False)
+                    moves.append(task.facts)
+                moves.append(Cancel(task.id, now, reason))
+            journal.write(moves, partial(self._discarded, group, reason))
+
+    def withdraw(self, tasks: Sequence[Task[Any]], reason: str) -> None:
+        """Cancel tasks that were written but not offered; those that could not be written have no record."""
+        now = self._clock.now()
+        for journal, group in _by_journal([task for task in tasks if task.is_durable]):
+            moves = [Cancel(task.id, now, reason) for task in group]
+            journal.write(moves, partial(self._discarded, group, reason))
+
+    def _place(self, task: Task[Any], *, begin: bool) -> None:
+        facts = task.facts
+        task.is_submitted = True
+        if self._is_for_anybody(task):
+            facts.owner = None
+            self._store.send_away(task)
+            return
+        self._store.add(task)
+        if begin and self._dispatcher.may_begin(task):
+            facts.started_at = self._clock.now()
+            self._dispatcher.reserve(task)
+
+    def _is_for_anybody(self, task: Task[Any]) -> bool:
+        """Own what you accept, while there is room and the time is near."""
+        if not task.facts.recoverable or task.journal is not self._journal or task.follower is not None:
+            return False
+        return len(self._store) >= self._process.limits.room or task.run_at > task.facts.created_at + HORIZON
+
+    def _landed(
+        self, tasks: Sequence[Task[Any]], answers: Sequence[bool], error: BaseException | None, *, offer: bool
+    ) -> None:
+        for at, task in enumerate(tasks):
+            task.mark_durable(error)
+            self._proceed(task, offer=offer, accepted=error is None and answers[at])
+
+    def _proceed(self, task: Task[Any], *, offer: bool, accepted: bool) -> None:
+        if task.facts.started_at is not None:
+            self._dispatcher.begin(task, accepted=accepted)
+        elif accepted and task.facts.owner is None:
+            self._on_free()
+        elif accepted and offer:
+            self._dispatcher.offer(task)
+        if not accepted:
+            self._refuse(task)
+
+    def _refuse(self, task: Task[Any]) -> None:
+        task.mark_finished(TaskStatus.REJECTED, Cancelled("the record could not be written; nothing was accepted"))
+        self._store.remove(task)
+
+    def _discarded(
+        self, tasks: Sequence[Task[Any]], reason: str, _answers: Sequence[bool], error: BaseException | None
+    ) -> None:
+        for task in tasks:
+            task.mark_durable(error)
+            self._store.remove(task)
+            task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
+
+
+def _by_journal(tasks: Sequence[Task[Any]]) -> list[tuple[TaskJournal, Sequence[Task[Any]]]]:
+    if not tasks:
+        return []
+    first = tasks[0].journal
+    others = next((task.journal for task in tasks if task.journal is not first), None) if len(tasks) > 1 else None
+    if others is None:
+        return [(first, tasks)]
+    return [(journal, [task for task in tasks if task.journal is journal]) for journal in (first, others)]

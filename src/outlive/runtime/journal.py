@@ -1,0 +1,213 @@
+"""Group commit: all writes of a process go through here.
+
+The journal takes everything that is waiting, applies it as one transaction, tells the writers, repeats. There is no
+timer: an idle system commits at once, a busy one batches by itself. Two kinds of writes differ only in what happens
+when the backend refuses: a `refusable` one (somebody asks to be accepted) is told so; any other must land, so it is
+held in its order and tried again until it does.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain
+
+from outlive.core.events import BackendRecovered, BackendTrouble, ServiceFailed
+from outlive.core.moves import Move
+from outlive.definitions.task import TaskJournal
+from outlive.errors import BackendError, JournalFullError
+from outlive.ports import Backend, ImmediateBackend
+from outlive.runtime.process import Process
+
+#: Told the answers of the backend, one per move, or the error that kept all of them from being applied.
+Landed = Callable[[Sequence[bool], BaseException | None], None]
+
+BATCH = 500
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+
+
+class _Entry:
+    __slots__ = ("goes_alone", "landed", "moves", "refusable")
+
+    def __init__(self, moves: Sequence[Move], landed: Landed | None, *, refusable: bool) -> None:
+        self.moves = moves
+        self.landed = landed
+        self.refusable = refusable
+        #: Whether it must not share a batch, because one of those it was in could not be stored.
+        self.goes_alone = False
+
+
+class Journal:
+    """Collects writes and applies them in batches.
+
+    When `journal_capacity` moves wait, new tasks are refused with `JournalFullError`.
+    """
+
+    keeps_pending = True
+
+    def __init__(self, process: Process, backend: Backend) -> None:
+        self._backend = backend
+        self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
+        self._clock = process.clock
+        self._emit = process.emit
+        self._capacity = process.limits.journal_capacity
+        self._entries: deque[_Entry] = deque()
+        self._waiting = 0
+        self._loop = asyncio.get_running_loop()
+        self._pause = 0.0
+        # Whether a batch is on its way, or its turn has been asked for; there is never more than one.
+        self._is_busy = True
+        self._is_idle = asyncio.Event()
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def write(self, moves: Sequence[Move], landed: Landed | None = None, *, refusable: bool = False) -> None:
+        """Hand over moves that belong together; `landed` is called on the event loop. Only from the loop's thread.
+
+        Raises `JournalFullError` for a refusable write that finds no room.
+        """
+        if self._apply_now is not None:
+            answers = self._apply_now(moves)
+            if landed is not None:
+                landed(answers, None)
+            return
+        if refusable and self._waiting >= self._capacity:
+            raise JournalFullError(
+                f"{self._waiting} writes are waiting for the backend (capacity {self._capacity}); "
+                f"answer 503 and let the client come back, or raise journal_capacity"
+            )
+        self._entries.append(_Entry(moves, landed, refusable=refusable))
+        self._waiting += len(moves)
+        self._ring()
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to apply what is written."""
+        self._is_busy = False
+        self._ring()
+
+    async def close(self, patience: float) -> int:
+        """Apply what still waits, for at most `patience` seconds; say how many moves were left."""
+        self._is_idle.clear()
+        if self._entries or self._is_busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._is_idle.wait()
+        self._is_busy = True
+        return self._waiting
+
+    # -- one batch after the other ---------------------------------------------------------------
+
+    def _ring(self) -> None:
+        if not self._is_busy:
+            self._is_busy = True
+            # In the next turn of the loop, so that everything written in this one joins the batch.
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        if not self._entries:
+            self._is_busy = False
+            self._is_idle.set()
+            return
+        self._apply(self._take())
+
+    def _apply(self, entries: list[_Entry]) -> None:
+        moves = entries[0].moves if len(entries) == 1 else list(chain.from_iterable(entry.moves for entry in entries))
+        applied: asyncio.Future[Sequence[bool]]
+        try:
+            applied = asyncio.ensure_future(self._backend.apply(moves))
+        except BackendError as error:
+            applied = self._loop.create_future()
+            applied.set_exception(error)
+        applied.add_done_callback(partial(self._applied, entries))
+
+    def _take(self) -> list[_Entry]:
+        taken = [self._entries.popleft()]
+        size = len(taken[0].moves)
+        while self._entries and not (taken[0].goes_alone or self._entries[0].goes_alone):
+            size += len(self._entries[0].moves)
+            if size > BATCH:
+                break
+            taken.append(self._entries.popleft())
+        return taken
+
+    def _applied(self, entries: list[_Entry], applied: asyncio.Future[Sequence[bool]]) -> None:
+        if applied.cancelled():  # the event loop is ending
+            return
+        error = applied.exception()
+        pause = 0.0
+        if error is None:
+            self._report_recovery()
+            self._land(entries, applied.result())
+        elif isinstance(error, BackendError):
+            pause = self._hold_back(entries, error)
+        else:
+            self._isolate(entries, error)
+        self._go_on(pause)
+
+    def _go_on(self, pause: float) -> None:
+        if pause:
+            self._clock.call_at(self._clock.now() + pause, self._begin)
+        else:
+            # In the next turn, so that what the landed writes set off joins the batch.
+            self._loop.call_soon(self._begin)
+
+    def _land(self, entries: list[_Entry], answers: Sequence[bool]) -> None:
+        at = 0
+        for entry in entries:
+            self._tell(entry, answers[at : at + len(entry.moves)], None)
+            at += len(entry.moves)
+
+    def _tell(self, entry: _Entry, answers: Sequence[bool], error: BaseException | None) -> None:
+        self._waiting -= len(entry.moves)
+        if entry.landed is None:
+            return
+        try:
+            entry.landed(answers, error)
+        except Exception as failure:  # noqa: BLE001 - one writer's trouble must not stop the journal of all
+            self._emit(ServiceFailed("Journal", failure))
+
+    def _isolate(self, entries: list[_Entry], error: BaseException) -> None:
+        """Something in the batch cannot be stored at all: find whose, so that the others land."""
+        if len(entries) == 1:
+            self._tell(entries[0], (), error)
+            return
+        for entry in entries:
+            entry.goes_alone = True
+        self._entries.extendleft(reversed(entries))
+
+    # -- trouble ---------------------------------------------------------------------------------
+
+    def _hold_back(self, entries: list[_Entry], error: BackendError) -> float:
+        """Refuse what may be refused, keep the rest in its order, and say how long to wait."""
+        for entry in entries:
+            if entry.refusable:
+                self._tell(entry, (), error)
+        self._entries.extendleft(reversed([entry for entry in entries if not entry.refusable]))
+        if not self._pause:
+            self._emit(BackendTrouble(error, self._waiting))
+        self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        return self._pause if self._entries else 0.0
+
+    def _report_recovery(self) -> None:
+        if self._pause:
+            self._pause = 0.0
+            self._emit(BackendRecovered())
+
+
+async def commit(journal: TaskJournal, moves: Sequence[Move]) -> Sequence[bool]:
+    """Write and wait for the answers; raises what kept the moves from being applied."""
+    future: asyncio.Future[Sequence[bool]] = asyncio.get_running_loop().create_future()
+    journal.write(moves, partial(_resolve, future), refusable=True)
+    return await future
+
+
+def _resolve(future: asyncio.Future[Sequence[bool]], answers: Sequence[bool], error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(answers)

@@ -1,0 +1,45 @@
+"""Being alive, and noticing who is not."""
+
+from dataclasses import replace
+
+from outlive.core.events import InstanceRescued
+from outlive.ports import Backend
+from outlive.runtime.claimer import Claimer
+from outlive.runtime.process import Process
+from outlive.runtime.service import Service
+
+
+class Heartbeat(Service):
+    """Renews this instance's lease, three times per lease."""
+
+    def __init__(self, process: Process, backend: Backend) -> None:
+        super().__init__(process, process.limits.lease / 3)
+        self._instance = process.instance
+        self._backend = backend
+
+    async def step(self) -> None:
+        """Beat; an instance that was declared dead (its process was stopped for a while) joins again."""
+        now = self.clock.now()
+        if not await self._backend.beat(self._instance.id, now):
+            # As of now: with the start of the process it would look as if it had not beaten since then.
+            await self._backend.join(replace(self._instance, started_at=now))
+
+
+class Rescuer(Service):
+    """Takes the records of dead instances from them."""
+
+    def __init__(self, process: Process, backend: Backend, claimer: Claimer) -> None:
+        super().__init__(process, process.limits.lease / 3)
+        self._instance = process.instance
+        self._lease = process.limits.lease
+        self._backend = backend
+        self._claimer = claimer
+
+    async def step(self) -> None:
+        """Rescue from every instance that is lost."""
+        now = self.clock.now()
+        for lost in await self._backend.lost(now, self._lease, self._instance.id):
+            rescue = await self._backend.rescue(lost, now, f"its instance {lost} died")
+            self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))
+            await self._claimer.explain()
+            self._claimer.wake()

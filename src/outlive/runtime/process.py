@@ -1,0 +1,55 @@
+"""What every part of one process shares."""
+
+from dataclasses import dataclass, fields
+
+from outlive.definitions.registry import TaskRegistry
+from outlive.errors import ConfigError
+from outlive.ports import Clock, Emit, Instance
+from outlive.runtime.store import TaskStore
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The numbers of one process; seconds where they are times."""
+
+    #: Running tasks at shutdown, shielded ones with their handlers.
+    shutdown_grace: float = 5.0
+    shutdown_timeout: float = 30.0
+    #: Without a beat for this long an instance is dead.
+    lease: float = 15.0
+    #: Between looks at what other processes left in a shared backend.
+    poll_interval: float = 1.0
+    #: Flush of `persist=False` records.
+    snapshot_interval: float = 60.0
+    #: Finished records older than this many days are deleted, None keeps them.
+    retention_days: float | None = None
+    #: Tasks held in memory; what is accepted beyond goes to the backend for whoever has room.
+    room: int = 10_000
+    #: Moves that may wait for the backend before new tasks are refused.
+    journal_capacity: int = 20_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least_is_zero = field.name.startswith("shutdown")
+            if value is not None and (value < 0 or (value == 0 and not least_is_zero)):
+                raise ConfigError(f"{field.name}={value!r} must be {'0 or more' if least_is_zero else 'more than 0'}")
+
+    @property
+    def flush_patience(self) -> float:
+        """Seconds that the last writes may take, also where running tasks get no grace."""
+        return max(1.0, self.shutdown_grace)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One instance at work."""
+
+    instance: Instance
+    registry: TaskRegistry
+    store: TaskStore
+    clock: Clock
+    emit: Emit
+    limits: Limits
+    #: Whether a task that does not say is stored when it is accepted.
+    persists: bool

@@ -1,0 +1,165 @@
+"""One attempt: call the body, decide, write the decision, tell whoever waits."""
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from outlive.core.events import AttemptFailed, ErrorHandlerFailed, LeaseLost, ServiceFailed
+from outlive.core.moves import Settle
+from outlive.core.retry import RetryPolicy
+from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle
+from outlive.core.states import Event, TaskStatus
+from outlive.definitions.context import current
+from outlive.definitions.task import Task
+from outlive.runtime.lane import Lane
+from outlive.runtime.process import Process
+
+LOST = Interrupted("this process lost its lease on the record; another instance decided its fate")
+
+
+class Runner:
+    """Runs started tasks, each in an asyncio task of its own, outside any request.
+
+    `body_over(lane, task)` is told when a body has ended, `try_again(task)` when the record waits for its retry.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        body_over: Callable[[Lane, Task[Any]], None],
+        try_again: Callable[[Task[Any]], None],
+    ) -> None:
+        self._store = process.store
+        self._clock = process.clock
+        self._emit = process.emit
+        self._body_over = body_over
+        self._try_again = try_again
+        self._loop = asyncio.get_running_loop()
+        #: The asyncio tasks under way; held here because the event loop keeps only weak references.
+        #: Keyed by them, since a retry may begin while the attempt before it still reports.
+        self.running: dict[asyncio.Task[None], Task[Any]] = {}
+
+    def start(self, lane: Lane, task: Task[Any]) -> None:
+        """Begin an attempt whose `start` is committed."""
+        task.fence += 1
+        task.attempts += 1
+        task.status = TaskStatus.RUNNING
+        task.has_begun = task.is_stopping = task.has_seen_stop = False
+        task.stop_as = None
+        context = task.context.copy()
+        context.run(current.set, task)
+        task.runner = self._loop.create_task(self._run(lane, task), context=context)
+        self.running[task.runner] = task
+        task.mark_started()
+
+    def stop(self, task: Task[Any], stop_as: Cancelled | Interrupted, *, interrupt: bool) -> None:
+        """Ask a running body to end, and count its end as `stop_as`; `interrupt` also breaks into its next await."""
+        task.stop_as = stop_as
+        task.request_stop()
+        # Broken into before its first step a coroutine would never run at all, and its record never end.
+        if interrupt and task.has_begun and task.runner is not None:
+            task.runner.cancel()
+
+    def return_unstarted(self, task: Task[Any], reason: str) -> None:
+        """Undo a committed start whose body has not begun, because this process is about to end."""
+        now = self._clock.now()
+        move = Settle(task.id, task.fence + 1, Event.INTERRUPT, TaskStatus.PENDING, now, run_at=now, reason=reason)
+        if not task.facts.recoverable:
+            move.status, move.run_at = TaskStatus.INTERRUPTED, None
+        task.journal.write([move])
+        self._store.remove(task)
+        task.mark_finished(TaskStatus.INTERRUPTED, Interrupted(reason))
+
+    async def _run(self, lane: Lane, task: Task[Any]) -> None:
+        runner, attempt = asyncio.current_task(), task.attempts
+        assert runner is not None
+        try:
+            task.has_begun = True
+            outcome = _as_asked(task, await lane.executor.call(task)) if task.stop_as is None else task.stop_as
+            move = self._decide(task, outcome)
+            task.mark_attempt_over()
+            self._body_over(lane, task)
+            task.journal.write([move], partial(self._settled, task, outcome, move))
+            if isinstance(outcome, Failed):
+                await self._report(task, attempt, outcome, move)
+        except Exception as error:  # noqa: BLE001 - nobody awaits this; what goes wrong here must be seen
+            self._emit(ServiceFailed("Runner", error))
+        finally:
+            del self.running[runner]
+
+    def _decide(self, task: Task[Any], outcome: Outcome) -> Settle:
+        retry = task.effective.retry
+        attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt)
+        chance = random.random() if retry.jitter else 0.5  # noqa: S311 spreads retries, guards nothing
+        now = self._clock.now()
+        try:
+            return settle(attempt, outcome, now, chance)
+        except Exception as error:  # noqa: BLE001 - retry_on is the user's; the record must end all the same
+            self._emit(ServiceFailed(f"retry_on of {task.facts.func_name}", error))
+            attempt.retry = RetryPolicy()
+            return settle(attempt, outcome, now, chance)
+
+    def _settled(
+        self, task: Task[Any], outcome: Outcome, move: Settle, answers: Sequence[bool], error: BaseException | None
+    ) -> None:
+        if error is not None or not answers[0]:
+            self._lose(task, error)
+        elif move.status is not TaskStatus.PENDING:
+            self._store.remove(task)
+            task.mark_finished(move.status, outcome)
+        elif move.event is Event.RETRY:
+            assert move.run_at is not None
+            task.status, task.run_at = TaskStatus.PENDING, move.run_at
+            self._try_again(task)
+        else:
+            task.status = TaskStatus.PENDING
+            self._store.send_away(task)
+
+    def _lose(self, task: Task[Any], error: BaseException | None) -> None:
+        self._store.remove(task)
+        task.mark_finished(TaskStatus.INTERRUPTED, LOST)
+        self._emit(LeaseLost(task.id, task.facts.func_name))
+        if error is not None:
+            self._emit(ServiceFailed("Journal", error))
+
+    async def _report(self, task: Task[Any], attempt: int, failed: Failed, move: Settle) -> None:
+        is_last = move.status is TaskStatus.FAILED
+        wait = None if is_last or move.run_at is None else move.run_at - move.at
+        facts = task.facts
+        self._emit(AttemptFailed(task.id, facts.func_name, facts.label, attempt, failed.exception, wait))
+        if is_last and task.effective.on_error is not None:
+            await self._handle(task, failed.exception)
+
+    async def _handle(self, task: Task[Any], error: BaseException) -> None:
+        handler = task.effective.on_error
+        assert handler is not None
+        try:
+            if inspect.iscoroutinefunction(handler):
+                await handler(task, error)
+            else:
+                answer = await asyncio.to_thread(handler, task, error)
+                if inspect.isawaitable(answer):
+                    await answer
+        except asyncio.CancelledError as stopped:
+            self._emit(ErrorHandlerFailed(task.id, task.facts.func_name, stopped))
+            raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:  # noqa: BLE001 - the handler is the user's; its failure, SystemExit too, is its own
+            self._emit(ErrorHandlerFailed(task.id, task.facts.func_name, failure))
+
+
+def _as_asked(task: Task[Any], outcome: Outcome) -> Outcome:
+    """What the end of a body counts as that was asked to stop; one that finished its work all the same has finished."""
+    if task.stop_as is None:
+        return outcome
+    if isinstance(outcome, Succeeded):
+        return task.stop_as if task.has_seen_stop else outcome
+    if not isinstance(outcome, Failed):
+        return outcome
+    if isinstance(task.stop_as, Cancelled) or isinstance(outcome.exception, asyncio.CancelledError):
+        return task.stop_as
+    return outcome

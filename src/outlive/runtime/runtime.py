@@ -1,0 +1,92 @@
+"""Everything that runs in one process between `startup` and `shutdown`, put together."""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+
+from outlive.core.events import ServiceFailed
+from outlive.errors import BackendUnavailableError
+from outlive.ports import Backend, Executor
+from outlive.runtime.claimer import Claimer
+from outlive.runtime.control import Control
+from outlive.runtime.deferred import DeferredJournal
+from outlive.runtime.dispatcher import Dispatcher
+from outlive.runtime.drain import Drain
+from outlive.runtime.intake import Intake
+from outlive.runtime.journal import Journal
+from outlive.runtime.presence import Heartbeat, Rescuer
+from outlive.runtime.process import Process
+from outlive.runtime.pruner import Pruner
+from outlive.runtime.service import Service
+
+
+class Runtime:
+    """One instance: its services, and the order in which they begin and end.
+
+    `memory` keeps the records of `persist=False` tasks where `backend` is a durable one.
+    """
+
+    def __init__(self, process: Process, backend: Backend, memory: Backend, executors: Mapping[str, Executor]) -> None:
+        self.process = process
+        self.backend = backend
+        self.store = process.store
+        self.loop = asyncio.get_running_loop()
+        self.loop_thread = threading.get_ident()
+        self._emit = process.emit
+        self._executors = executors
+        self.journal = Journal(process, backend)
+        self.control = Control(process, backend, self.journal)
+        self.dispatcher = Dispatcher(process, executors)
+        self.claimer = Claimer(process, backend, self.journal, self.dispatcher, self.control)
+        self.control.dispatcher, self.control.claimer = self.dispatcher, self.claimer
+        self._deferred = DeferredJournal(process, memory, self.journal) if backend.durable else None
+        self.control.deferred = self._deferred
+        journals = (self.journal, self._deferred)
+        self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
+        self._drain = Drain(process, self.dispatcher, self.journal)
+        self._rescuer = Rescuer(process, backend, self.claimer)
+        self._services = self._choose_services()
+
+    def _choose_services(self) -> list[Service]:
+        process = self.process
+        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.claimer]
+        if process.limits.retention_days is not None:
+            services.append(Pruner(process, self.backend, process.limits.retention_days))
+        if self._deferred is not None:
+            services.append(self._deferred)
+        return services
+
+    async def start(self) -> None:
+        """Open the backend, recover what a dead process left, begin to run."""
+        await self.backend.open()
+        self.journal.start()
+        await self.backend.join(self.process.instance)
+        await self._rescuer.step()
+        await self.claimer.explain()
+        for service in self._services:
+            service.start()
+
+    async def stop(self) -> None:
+        """Drain, flush and let go of everything."""
+        await self._rescuer.stop()
+        await self.claimer.stop()
+        bodies = await self._drain.run()
+        for service in self._services:
+            await service.stop()
+        unwritten = await self._flush()
+        for executor in self._executors.values():
+            executor.shutdown()
+        # A body that cannot be made to end (a thread) still owns its record: the instance stays announced until the
+        # process is gone, so that nobody runs the record beside it.
+        if not bodies:
+            if not unwritten:
+                await self.backend.leave(self.process.instance.id)
+            await self.backend.close()
+
+    async def _flush(self) -> int:
+        if self._deferred is not None:
+            await self._deferred.step()
+        unwritten = await self.journal.close(self.process.limits.flush_patience)
+        if unwritten:
+            self._emit(ServiceFailed("Journal", BackendUnavailableError(f"{unwritten} writes could not be applied")))
+        return unwritten

@@ -1,0 +1,23 @@
+"""What the web layer needs of the manager."""
+
+from typing import Protocol
+
+from outlive.runtime.runtime import Runtime
+
+
+class Host(Protocol):
+    """Owns the runtime that requests schedule on."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running runtime; `NotInitializedError` before start-up."""
+        ...
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is one."""
+        ...
+
+    async def startup(self) -> None:
+        """Start; harmless when started already."""
+        ...

@@ -1,0 +1,15 @@
+"""The backends under examination: a new one gets its line here and passes the suite."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from outlive.backends.memory import MemoryBackend
+from outlive.backends.sqlite import SqliteBackend
+from outlive.ports import Backend
+
+#: From a name to a function that makes a backend, not yet open, which keeps what it needs in the folder.
+FACTORIES: dict[str, Callable[[Path], Backend]] = {
+    "memory": lambda folder: MemoryBackend(),
+    "sqlite": lambda folder: SqliteBackend(folder / "tasks.db", synchronous="NORMAL"),
+}
+CLASSES: dict[str, type] = {"memory": MemoryBackend, "sqlite": SqliteBackend}

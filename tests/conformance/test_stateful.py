@@ -1,0 +1,202 @@
+"""Every backend beside the reference: any sequence of writes has the same answers and leaves the same records."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from tests.conformance.conformance_backends import FACTORIES
+from tests.conformance.conformance_kit import FUNC, NOW, enqueue, plain
+
+from outlive.backends.memory import MemoryBackend
+from outlive.core.filter import EVERYTHING, Page, TaskFilter
+from outlive.core.moves import Abandon, AskCancel, Cancel, Log, Move, Release, Requeue, Settle, Start
+from outlive.core.states import TRANSITIONS, Event, TaskStatus
+
+IDS = [f"t{number}" for number in range(6)]
+OWNERS = ["a", "b"]
+FUNCTIONS = [FUNC, "app:other"]
+ENDS = sorted((event, status) for (event, old), to in TRANSITIONS.items() if old is TaskStatus.RUNNING for status in to)
+
+ids = st.sampled_from(IDS)
+owners = st.sampled_from(OWNERS)
+#: Mostly what the record has, so that most moves take effect.
+drifts = st.sampled_from([0, 0, 0, 1, 1, -1])
+seconds = st.integers(-4, 4).map(lambda quarters: quarters / 4)
+
+enqueues = st.fixed_dictionaries(
+    {"verb": st.just("enqueue"), "id": ids},
+    optional={
+        "func": st.sampled_from(FUNCTIONS),
+        "owner": owners,
+        "run_in": seconds,
+        "started": st.booleans(),
+        "priority": st.sampled_from([-1, 0, 5]),
+        "idempotency_key": st.sampled_from(["k", "l"]),
+        "recoverable": st.booleans(),
+        "requeue_on_interrupt": st.booleans(),
+        "queue": st.sampled_from(["default", "slow"]),
+        "tags": st.just({"tag": "value"}),
+    },
+)
+others = st.fixed_dictionaries(
+    {
+        "verb": st.sampled_from(
+            ["start", "start", "settle", "settle", "release", "abandon", "cancel", "ask_cancel", "requeue", "log"]
+        ),
+        "id": ids,
+        "drift": drifts,
+        "stranger": st.sampled_from([None, None, None, *OWNERS]),
+        "end": st.sampled_from(ENDS),
+        "run_in": st.none() | seconds,
+        "text": st.none() | st.sampled_from(["x", "y"]),
+    }
+)
+steps = st.lists(enqueues | others, min_size=1, max_size=7)
+
+
+async def call(backend: Any, verb: str, args: tuple[Any, ...]) -> Any:
+    return await getattr(backend, verb)(*args)
+
+
+class Comparison(RuleBasedStateMachine):
+    """Drives a backend and the reference with the same calls."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.runner = asyncio.Runner()
+        self.now = NOW
+        self.reference = MemoryBackend()
+        self.backend = FACTORIES[self.name](self.folder)
+        self.run(self.backend.open())
+
+    def teardown(self) -> None:
+        self.run(self.backend.close())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+    def run(self, called: Any) -> Any:
+        return self.runner.run(called)
+
+    def both(self, verb: str, *args: Any) -> tuple[Any, Any]:
+        return self.run(call(self.backend, verb, args)), self.run(call(self.reference, verb, args))
+
+    @rule(steps=steps)
+    def apply(self, steps: list[dict[str, Any]]) -> None:
+        self.now += 0.25
+        moves = [self.move(step) for step in steps]
+        ours, theirs = self.both("apply", moves)
+        assert list(ours) == list(theirs), moves
+
+    @rule(owner=owners, functions=st.sets(st.sampled_from(FUNCTIONS)), limit=st.integers(0, 4), refused=st.sets(ids))
+    def claim(self, owner: str, functions: set[str], limit: int, refused: set[str]) -> None:
+        ours, theirs = self.both("claim", owner, functions, limit, self.now, refused)
+        assert [plain(record) for record in ours.records] == [plain(record) for record in theirs.records]
+        assert ours.next_at == theirs.next_at
+
+    @rule(functions=st.sets(st.sampled_from(FUNCTIONS)))
+    def explain(self, functions: set[str]) -> None:
+        ours, theirs = self.both("explain", functions, "not known")
+        assert ours == theirs
+
+    @rule(instance=owners)
+    def rescue(self, instance: str) -> None:
+        ours, theirs = self.both("rescue", instance, self.now, "died")
+        assert sorted(ours.requeued) == sorted(theirs.requeued)
+        assert sorted(ours.interrupted) == sorted(theirs.interrupted)
+
+    @rule(statuses=st.sets(st.sampled_from(TaskStatus)), ago=seconds)
+    def prune(self, statuses: set[TaskStatus], ago: float) -> None:
+        ours, theirs = self.both("prune", statuses, self.now - ago, 100)
+        assert ours == theirs
+
+    @rule()
+    def reopen(self) -> None:
+        if self.backend.durable:
+            self.run(self.backend.close())
+            self.run(self.backend.open())
+
+    @rule(
+        statuses=st.none() | st.frozensets(st.sampled_from(TaskStatus)),
+        func=st.sampled_from([None, FUNC, "send", "other"]),
+        queue=st.sampled_from([None, "slow"]),
+        limit=st.integers(0, 4),
+        before=st.none() | ids,
+    )
+    def find(
+        self,
+        statuses: frozenset[TaskStatus] | None,
+        func: str | None,
+        queue: str | None,
+        limit: int,
+        before: str | None,
+    ) -> None:
+        ours, theirs = self.both("find", TaskFilter(statuses, func, queue), Page(limit, before))
+        assert [plain(record) for record in ours] == [plain(record) for record in theirs]
+
+    @invariant()
+    def same_records(self) -> None:
+        for task_id in IDS:
+            ours, theirs = self.both("get", task_id)
+            assert (ours and plain(ours)) == (theirs and plain(theirs))
+        ours, theirs = self.both("find", EVERYTHING, Page())
+        assert [plain(record) for record in ours] == [plain(record) for record in theirs]
+
+    @invariant()
+    def same_counts(self) -> None:
+        ours, theirs = self.both("counts")
+        assert {status: count for status, count in ours.items() if count} == dict(theirs)
+
+    def move(self, step: dict[str, Any]) -> Move:
+        if step["verb"] == "enqueue":
+            return self.enqueue(step)
+        record = self.run(self.reference.get(step["id"]))
+        fence = max(0, (record.fence if record else 0) + step["drift"])
+        owner = step["stranger"] or (record.owner if record else None) or "a"
+        made: dict[str, Callable[[], Move]] = {
+            "start": lambda: Start(step["id"], fence, owner, self.now),
+            "settle": lambda: self.settle(step, fence),
+            "release": lambda: Release(step["id"], owner, step["text"]),
+            "abandon": lambda: Abandon(step["id"], owner, self.now, "cannot be rebuilt"),
+            "cancel": lambda: Cancel(step["id"], self.now, "asked"),
+            "ask_cancel": lambda: AskCancel(step["id"]),
+            "requeue": lambda: Requeue(step["id"], self.now),
+            "log": lambda: Log(step["id"], fence, self.now, "info", step["text"] or ""),
+        }
+        return made[step["verb"]]()
+
+    def enqueue(self, step: dict[str, Any]) -> Move:
+        facts = {key: value for key, value in step.items() if key not in ("verb", "id", "run_in", "started")}
+        facts["func_name"] = "send" if facts.get("func", FUNC) == FUNC else "other"
+        facts["started_at"] = self.now if step.get("started") else None
+        return enqueue(step["id"], created_at=self.now, run_at=self.now + step.get("run_in", 0), **facts)
+
+    def settle(self, step: dict[str, Any], fence: int) -> Move:
+        event, status = step["end"]
+        waits = status is TaskStatus.PENDING and step["run_in"] is not None
+        run_at = self.now + step["run_in"] if waits else None
+        error = "boom" if event in (Event.FAIL, Event.RETRY) else None
+        return Settle(step["id"], fence, event, status, self.now, run_at, error, step["text"], step["text"])
+
+
+@pytest.mark.parametrize("name", [name for name in FACTORIES if name != "memory"])
+def test_like_the_reference(name):
+    machine = type(f"Comparison_{name}", (Comparison,), {"name": name})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

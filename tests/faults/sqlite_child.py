@@ -1,0 +1,158 @@
+"""What the tests of SQLite's faults run in processes of their own: python sqlite_child.py COMMAND PATH [ARGUMENT...].
+
+A command says on stdout how far it is, and goes on when it gets a line on stdin.
+"""
+
+import asyncio
+import os
+import resource
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Literal, cast
+
+from outlive.backends.sqlite import SqliteBackend
+from outlive.backends.sqlite.locks import FileLock
+from outlive.core.moves import Enqueue
+from outlive.errors import BackendError
+from outlive.ports import Instance
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+def wait_for_word() -> None:
+    sys.stdin.readline()
+
+
+def wait_for_end(child: int) -> None:
+    os.waitpid(child, 0)
+
+
+def batch(prefix: str, number: int, size: int) -> list[Enqueue]:
+    names = [f"{prefix}-{number:05}-{place:02}" for place in range(size)]
+    return [Enqueue(name, "f", "f", 0.0, 0.0, arguments="x" * 100) for name in names]
+
+
+async def write_for_ever(path: str, synchronous: str) -> None:
+    backend = SqliteBackend(path, synchronous=cast("Literal['FULL', 'NORMAL']", synchronous))
+    await backend.open()
+    number = 0
+    while True:
+        assert all(await backend.apply(batch("t", number, 20)))
+        say(number)
+        number += 1
+
+
+async def write_some(path: str, prefix: str, count: str) -> None:
+    backend = SqliteBackend(path, synchronous="NORMAL", busy_timeout=20)
+    await backend.open()
+    say("ready")
+    wait_for_word()
+    longest = 0.0
+    for number in range(int(count)):
+        started = time.monotonic()
+        assert all(await backend.apply(batch(prefix, number, 10)))
+        longest = max(longest, time.monotonic() - started)
+    await backend.close()
+    say(longest)
+
+
+async def open_once(path: str) -> None:
+    backend = SqliteBackend(path)
+    say("ready")
+    wait_for_word()
+    await backend.open()
+    say("opened")
+    await backend.close()
+
+
+async def hold_transaction(path: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("begin immediate")
+    say("ready")
+    wait_for_word()
+    connection.commit()
+    connection.close()
+    say("done")
+
+
+async def hold_turn(path: str) -> None:
+    lock = FileLock(Path(f"{path}-outlive-writer"))
+    assert lock.take_now()
+    say("ready")
+    wait_for_word()
+    lock.close()
+    say("done")
+
+
+async def stop_in_transaction(path: str) -> None:
+    """Hold the turn and the write lock, as a process does that is stopped while it writes."""
+    lock = FileLock(Path(f"{path}-outlive-writer"))
+    assert lock.take_now()
+    await hold_transaction(path)
+
+
+async def join(path: str, instance: str) -> None:
+    backend = SqliteBackend(path)
+    await backend.open()
+    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()))
+    say("ready")
+    wait_for_word()
+    await backend.close()
+    say("done")
+
+
+async def join_and_fork(path: str, instance: str) -> None:
+    backend = SqliteBackend(path)
+    await backend.open()
+    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()))
+    child = os.fork()
+    if child == 0:
+        say("ready", os.getpid())
+        wait_for_word()
+        os._exit(0)
+    wait_for_end(child)
+
+
+async def run_out_of_room(path: str) -> None:
+    """Reach the limit of the file size, fail, and go on once there is room."""
+    backend = SqliteBackend(path)
+    await backend.open()
+    assert all(await backend.apply(batch("before", 0, 10)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, resource.RLIM_INFINITY))
+    accepted = 0
+    try:
+        while True:
+            assert all(await backend.apply(batch("during", accepted, 50)))
+            accepted += 1
+    except BackendError as error:
+        say(accepted, type(error).__name__, error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert all(await backend.apply(batch("after", 0, 10)))
+    await backend.close()
+    say("done")
+
+
+async def open_without_rights(path: str) -> None:
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    backend = SqliteBackend(path)
+    try:
+        await backend.open()
+        await backend.apply(batch("t", 0, 1))
+    except BackendError as error:
+        say(type(error).__name__, error)
+
+
+def main() -> None:
+    command, *arguments = sys.argv[1:]
+    asyncio.run(globals()[command](*arguments))
+
+
+if __name__ == "__main__":
+    main()
