@@ -293,7 +293,7 @@ class TaskManager:
     # -- wiring ----------------------------------------------------------------------------------
 
     def _make_process(self) -> Process:
-        instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now())
+        instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
         store = TaskStore()
         return Process(instance, self.registry, store, self._clock, self._emit, self._limits, self._persists)
 

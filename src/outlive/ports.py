@@ -20,6 +20,8 @@ class Instance:
     host: str
     pid: int
     started_at: float
+    #: Seconds without a beat after which others may take it for dead.
+    lease: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections; the instances that `join` announced are gone from then on."""
+        """Let go of connections; the instances that joined here are gone from then on."""
         ...
 
     def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
@@ -75,7 +77,7 @@ class Backend(Protocol):
         ...
 
     async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
-        """Take every record from a dead instance and forget the instance, in one transaction.
+        """Take every record from an instance that is dead or done, and forget it, in one transaction.
 
         Pending: free again if recoverable, else interrupted. Running: pending and free, the attempt uncounted, if
         it may be requeued, else interrupted.
@@ -98,20 +100,19 @@ class Backend(Protocol):
         """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
         ...
 
-    async def join(self, instance: Instance) -> None:
-        """Announce an instance, so that others see when it dies."""
+    async def join(self, instance: Instance, now: float) -> None:
+        """Announce an instance, alive as of now, so that others see when it dies."""
         ...
 
     async def beat(self, instance: str, now: float) -> bool:
         """Renew the instance's lease; False means that it was declared dead and has to join again."""
         ...
 
-    async def leave(self, instance: str) -> None:
-        """Forget an instance that has given back everything."""
-        ...
-
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
-        """Instances other than `asking` that are known to be dead or have not beaten for `lease` seconds."""
+        """Instances other than `asking` that are known to be dead or have not beaten for their own lease.
+
+        Also owners that never joined, or were forgotten, whose newest live record is older than `lease`.
+        """
         ...
 
 

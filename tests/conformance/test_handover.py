@@ -198,7 +198,7 @@ async def test_rescue_of_many(backend):
 
 
 async def test_rescue_forgets_the_instance(backend):
-    await backend.join(Instance("dead", "far-away", 1, NOW))
+    await backend.join(Instance("dead", "far-away", 1, NOW, 10), NOW)
 
     await backend.rescue("dead", NOW, "died")
 

@@ -99,7 +99,7 @@ async def stop_in_transaction(path: str) -> None:
 async def join(path: str, instance: str) -> None:
     backend = SqliteBackend(path)
     await backend.open()
-    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()))
+    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()), time.time())
     say("ready")
     wait_for_word()
     await backend.close()
@@ -109,7 +109,7 @@ async def join(path: str, instance: str) -> None:
 async def join_and_fork(path: str, instance: str) -> None:
     backend = SqliteBackend(path)
     await backend.open()
-    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()))
+    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()), time.time())
     child = os.fork()
     if child == 0:
         say("ready", os.getpid())

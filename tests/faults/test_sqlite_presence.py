@@ -17,13 +17,13 @@ LEASE = 1000.0
 async def backend(tmp_path):
     backend = SqliteBackend(tmp_path / "tasks.db")
     await backend.open()
-    await backend.join(instance("me"))
+    await backend.join(instance("me"), time.time())
     yield backend
     await backend.close()
 
 
 def instance(name: str, host: str = os.uname().nodename) -> Instance:
-    return Instance(name, host, os.getpid(), time.time())
+    return Instance(name, host, os.getpid(), time.time(), LEASE)
 
 
 async def lost(backend: SqliteBackend) -> list[str]:
@@ -87,7 +87,7 @@ async def test_a_fork_does_not_let_go_of_the_lock(backend):
 async def test_two_backends_of_one_process_see_each_other(backend):
     other = SqliteBackend(backend.path)
     await other.open()
-    await other.join(instance("other"))
+    await other.join(instance("other"), time.time())
 
     assert await lost(backend) == []
     assert list(await other.lost(time.time(), LEASE, "other")) == []
@@ -100,7 +100,7 @@ async def test_the_lock_of_another_host_says_nothing(backend):
     with child("join", backend.path, "other") as other:
         assert other.hear() == "ready"
         other.kill()
-    await backend.join(instance("elsewhere", "another-host"))
+    await backend.join(instance("elsewhere", "another-host"), time.time())
     backend._presence.drop("elsewhere")
 
     assert await lost(backend) == ["other"]
@@ -117,7 +117,7 @@ async def test_a_removed_lock_file_is_no_death(backend):
 
 async def test_whoever_was_thought_dead_joins_again(backend):
     await backend.rescue("me", time.time(), "thought dead")
-    await backend.join(instance("me"))
+    await backend.join(instance("me"), time.time())
 
     other = SqliteBackend(backend.path)
     await other.open()

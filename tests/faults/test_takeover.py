@@ -103,7 +103,6 @@ def test_a_late_owner_goes_on_working_and_is_not_declared_dead_again(stage, froz
     assert [server.log().count("died:") for server in stage.servers] == [0, 1], "it was rescued from more than once"
 
 
-@pytest.mark.xfail(strict=True, reason="whether another instance is alive is judged by the lease of who asks")
 def test_an_instance_with_a_longer_lease_is_not_declared_dead_by_one_with_a_shorter(stage):
     """A deploy that changes the lease: for a while there are both."""
     patient = stage.start(lease=30.0)
@@ -112,7 +111,6 @@ def test_an_instance_with_a_longer_lease_is_not_declared_dead_by_one_with_a_shor
     assert hasty.wait_for_status(task_id, "success", "interrupted")["status"] == "success"
 
 
-@pytest.mark.xfail(strict=True, reason="only instances that are in the table are ever rescued from")
 def test_what_a_forgotten_instance_had_accepted_is_taken_over_when_it_dies(stage):
     """It was declared dead while it was stopped, and died before it could join again."""
     forgotten = stage.start(max_concurrent_tasks=1, lease=3.0)

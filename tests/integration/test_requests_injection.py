@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import fastapi.routing
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
@@ -9,6 +10,7 @@ from support.recording import Trail
 from support.serving import calling, serving
 
 from outlive import ManagedBackgroundTasks, NotInitializedError, TaskManager, Tasks, add_tasks
+from outlive.errors import FrameworkChangedError
 
 manager = TaskManager()
 seen: list[object] = []
@@ -258,3 +260,19 @@ async def test_the_openapi_document_is_the_same_with_and_without():
 
 async def _described(item: int, tasks: Tasks, other: Annotated[Tasks, Depends(manager.get_tasks)]) -> int:
     return item
+
+
+def test_a_fastapi_without_the_seam_is_refused_when_a_manager_is_made(monkeypatch):
+    monkeypatch.delattr(fastapi.routing, "solve_dependencies")
+    with pytest.raises(FrameworkChangedError, match="upgrade outlive"):
+        TaskManager()
+
+
+async def test_a_fastapi_that_no_longer_asks_the_seam_is_refused_at_startup(monkeypatch):
+    app = FastAPI()
+    TaskManager().init_app(app)
+    monkeypatch.setattr(fastapi.routing, "solve_dependencies", fastapi.routing.solve_dependencies.original)
+
+    with pytest.raises(FrameworkChangedError, match="probe"):
+        async with serving(app):
+            pass

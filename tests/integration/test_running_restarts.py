@@ -4,9 +4,10 @@ from datetime import date
 
 from support.instances import declare
 from support.recording import Gate, Trail
-from support.waiting import ended, record_of, turns
+from support.waiting import ended, record_of, turns, until
 
 from outlive import TaskStatus
+from outlive.core.events import CannotRun
 
 LEASE = 15.0
 
@@ -24,7 +25,7 @@ async def test_a_record_of_a_function_that_is_unknown_here_waits_and_says_so(sha
         await turns(100)
         record = await record_of(without, task.id)
     assert record.status is TaskStatus.PENDING
-    assert "no running instance has declared this function" in str(record.reason)
+    assert "not declared" in str(record.reason)
 
     again = shared.instance()
     declare(again, trail, gate)
@@ -78,3 +79,57 @@ async def test_options_given_with_the_call_survive_a_restart(shared):
         record = await ended(second, task.id)
 
     assert (record.status, record.attempts, len(attempts)) == (TaskStatus.FAILED, 3, 3)
+
+
+async def test_a_record_whose_arguments_no_longer_fit_stays_pending_and_says_so(shared):
+    before = shared.instance()
+
+    @before.task(name="send")
+    async def send(address: str) -> None: ...
+
+    async with before:
+        task = await before.using(run_in=5).enqueue(send, "not a number")
+
+    after, sent = shared.instance(), []
+
+    @after.task(name="send")
+    async def send_by_number(number: int) -> None:
+        sent.append(number)
+
+    shared.clock.advance(5)
+    async with after:
+        await until(lambda: shared.happened(CannotRun))
+        await turns(50)
+        record = await record_of(after, task.id)
+
+    assert (record.status, record.owner) == (TaskStatus.PENDING, None)
+    assert "cannot be run as the code is now" in str(record.reason)
+    assert sent == []
+    assert len(shared.happened(CannotRun)) == 1, "said once, not at every look"
+
+
+async def test_old_finished_records_are_forgotten_and_interrupted_ones_are_kept(shared):
+    day, gate = 86_400, Gate()
+    manager = shared.instance(retention_days=30)
+    work = declare(manager, Trail(), gate)
+    async with manager:
+        interrupted = await manager.enqueue(work, "interrupted")
+        await gate.entered.wait()
+
+    gate.open.set()
+    manager = shared.instance(retention_days=30)
+    work = declare(manager, Trail(), gate)
+    async with manager:
+        old = await manager.enqueue(work, "old")
+        await ended(manager, old.id)
+        shared.clock.advance(20 * day)
+        young = await manager.enqueue(work, "young")
+        await ended(manager, young.id)
+        shared.clock.advance(11 * day)
+
+        async def is_gone():
+            return await manager.get(old.id) is None
+
+        await until(is_gone)
+        assert (await record_of(manager, young.id)).status is TaskStatus.SUCCESS
+        assert (await record_of(manager, interrupted.id)).status is TaskStatus.INTERRUPTED

@@ -101,6 +101,9 @@ async def test_pending_tasks_are_given_back_at_once_and_run_in_the_next_process(
         tasks = await manager.enqueue_many(work, [[number] for number in range(3)])
         await gates[0].entered.wait()
         asyncio.get_running_loop().call_later(0.02, gates[0].open.set)
+    if "memory" in backend_url:
+        assert ran == [0, 1, 2], "what would end with the process still runs, in the time that running tasks have"
+        return
     assert ran == [0], "what ran may finish, what waited does not start any more"
     records = [await look(manager, task.id) for task in tasks[1:]]
     assert [(record.status, record.owner, record.attempts) for record in records] == [(TaskStatus.PENDING, None, 0)] * 2

@@ -334,9 +334,9 @@ class MemoryBackend:
 
     # -- instances -------------------------------------------------------------------------------
 
-    async def join(self, instance: Instance) -> None:
+    async def join(self, instance: Instance, now: float) -> None:
         """Announce an instance."""
-        self._instances[instance.id] = (instance, instance.started_at)
+        self._instances[instance.id] = (instance, now)
 
     async def beat(self, instance: str, now: float) -> bool:
         """Renew a lease."""
@@ -345,13 +345,17 @@ class MemoryBackend:
         self._instances[instance] = (self._instances[instance][0], now)
         return True
 
-    async def leave(self, instance: str) -> None:
-        """Forget an instance."""
-        self._instances.pop(instance, None)
-
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
-        """Instances that have not beaten for a lease."""
-        return [name for name, (_, beat) in self._instances.items() if name != asking and now - beat > lease]
+        """Instances that have not beaten for their lease, and owners that are no instances."""
+        silent = [name for name, (instance, beat) in self._instances.items() if now - beat > instance.lease]
+        return [name for name in (*silent, *self._orphaned(now - lease)) if name != asking]
+
+    def _orphaned(self, before: float) -> list[str]:
+        newest: dict[str, float] = {}
+        for row in self._rows.values():
+            if row.owner is not None and row.status in LIVE and row.owner not in self._instances:
+                newest[row.owner] = max(newest.get(row.owner, 0.0), row.started_at or row.facts.created_at)
+        return [owner for owner, at in newest.items() if at < before]
 
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})

@@ -20,8 +20,10 @@ R = TypeVar("R")
 class TaskJournal(Protocol):
     """Where the moves of a task are written; see `outlive.runtime.journal`."""
 
-    #: Whether a pending record that is written here is still there for another process.
+    #: Whether a pending record that is written here is still there at the next start.
     keeps_pending: bool
+    #: Whether it is there for another process, too.
+    survives_process: bool
 
     def write(
         self,
@@ -183,6 +185,11 @@ class Task(Generic[R]):
     def is_durable(self) -> bool:
         """Whether the record is committed to the backend."""
         return self._committed
+
+    @property
+    def ends_with_process(self) -> bool:
+        """Whether nobody else could run it: nothing of it is kept, or it cannot be rebuilt."""
+        return not (self.facts.recoverable and self.journal.survives_process)
 
     @property
     def is_pending(self) -> bool:

@@ -68,7 +68,8 @@ class Claimer(Service):
         """Write on records of functions unknown here why they wait."""
         await self._backend.explain(
             self._registry.identities(),
-            "no running instance has declared this function (renamed or removed?); it runs when one does",
+            "this function is not declared where the record was last looked at (renamed or removed?); "
+            "it runs in an instance that declares it",
         )
 
     def _take(self, record: TaskRecord) -> None:

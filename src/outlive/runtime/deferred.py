@@ -18,7 +18,7 @@ class DeferredJournal(Service):
     What has not been flushed is lost with the process; that is what `persist=False` asks for.
     """
 
-    keeps_pending = False
+    keeps_pending = survives_process = False
 
     def __init__(self, process: Process, memory: Backend, journal: Journal) -> None:
         super().__init__(process, process.limits.snapshot_interval)

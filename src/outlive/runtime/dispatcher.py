@@ -29,7 +29,10 @@ class Dispatcher:
         self.lanes = {name: Lane(executor) for name, executor in executors.items()}
         self.timers = Timers(process.clock, self._queue)
         self.runner = Runner(process, self._body_over, self.offer)
+        #: At shutdown only what would end with the process may still start,
         self.is_draining = False
+        #: and when the time of the tasks with this `shield` is over, none of those.
+        self.closed_to: set[bool] = set()
 
     def offer(self, task: Task[Any]) -> None:
         """Take a committed pending task that this instance owns; it starts when it is due and a slot is free."""
@@ -40,7 +43,8 @@ class Dispatcher:
 
     def may_begin(self, task: Task[Any]) -> bool:
         """Whether a task may start with the very write that accepts it, overtaking nobody."""
-        return not self.is_draining and self.lanes[task.facts.executor].is_idle and task.run_at <= task.facts.created_at
+        lane = self.lanes[task.facts.executor]
+        return task.run_at <= task.facts.created_at and lane.is_idle and self._may_start(task)
 
     def reserve(self, task: Task[Any]) -> None:
         """Take the slot of a task that starts with the write that accepts it."""
@@ -70,17 +74,20 @@ class Dispatcher:
 
     def _queue(self, task: Task[Any]) -> None:
         lane = self.lanes[task.facts.executor]
-        if lane.is_idle and task.is_pending and not self.is_draining:
+        if lane.is_idle and task.is_pending and self._may_start(task):
             self._start(lane, task)
         else:
             lane.push(task)
             self._fill(lane)
 
     def _fill(self, lane: Lane) -> None:
-        while lane.waiting and lane.has_slot and not self.is_draining:
+        while lane.waiting and lane.has_slot:
             task = lane.pop()
-            if task is not None:
+            if task is not None and self._may_start(task):
                 self._start(lane, task)
+
+    def _may_start(self, task: Task[Any]) -> bool:
+        return not self.is_draining or (task.ends_with_process and task.effective.shield not in self.closed_to)
 
     def _start(self, lane: Lane, task: Task[Any]) -> None:
         lane.take_slot()
@@ -97,11 +104,11 @@ class Dispatcher:
         self._fill(lane)
 
     def _run(self, lane: Lane, task: Task[Any]) -> None:
-        if self.is_draining:
+        if self._may_start(task):
+            self.runner.start(lane, task)
+        else:
             lane.give_slot()
             self.runner.return_unstarted(task, SHUTDOWN)
-        else:
-            self.runner.start(lane, task)
 
     def _lose(self, task: Task[Any]) -> None:
         if task.status is TaskStatus.PENDING:

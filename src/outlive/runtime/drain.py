@@ -1,7 +1,7 @@
 """Shutdown: give back what has not started, let what runs end, interrupt what does not."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -34,13 +34,13 @@ class Drain:
     async def run(self) -> int:
         """Drain; say how many bodies could not be made to end (threads)."""
         self._dispatcher.is_draining = True
-        self.give_back_pending()
+        self._give_back(lambda task: not task.ends_with_process)
         await asyncio.gather(
             self._finish(shielded=False, seconds=self._limits.shutdown_grace),
             self._finish(shielded=True, seconds=self._limits.shutdown_timeout),
         )
         await self._let_land()
-        self.give_back_pending()
+        self._give_back(lambda _task: True)
         return len(self._dispatcher.runner.running)
 
     async def _let_land(self) -> None:
@@ -49,13 +49,10 @@ class Drain:
             async with asyncio.timeout(self._limits.flush_patience):
                 await commit(self._journal, [])
 
-    def give_back_pending(self) -> None:
-        """Free what has not started; what nobody could rebuild ends as interrupted."""
-        self._dispatcher.timers.clear()
-        for lane in self._dispatcher.lanes.values():
-            lane.clear()
+    def _give_back(self, wanted: Callable[[Task[Any]], bool]) -> None:
+        """Let go of what has not started."""
         for task in self._store.list():
-            if task.status is TaskStatus.PENDING and task.is_durable:
+            if task.is_pending and task.is_durable and wanted(task):
                 task.journal.write([self._giving_back(task)])
                 self._store.remove(task)
                 task.mark_finished(TaskStatus.INTERRUPTED, Interrupted(SHUTDOWN))
@@ -66,21 +63,41 @@ class Drain:
         return Abandon(task.id, self._instance, self._clock.now(), unrecoverable(task))
 
     async def _finish(self, *, shielded: bool, seconds: float) -> None:
-        running = self._dispatcher.runner.running
-        chosen = {runner: task for runner, task in running.items() if task.effective.shield is shielded}
-        late = await _wait(chosen, seconds)
-        for runner in late:
-            self._dispatcher.stop(chosen[runner], Interrupted("the process shut down while it ran"))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._work_off(shielded=shielded)
+        self._dispatcher.closed_to.add(shielded)
+        late = self._running(shielded=shielded)
+        for runner, task in late.items():
+            self._dispatcher.stop(task, Interrupted("the process shut down while it ran"))
         broken = {runner for runner in late if runner.cancelling()}
-        await asyncio.gather(_wait(broken, _CLEAN_UP), _wait(late - broken, _LAST_WORD))
+        await asyncio.gather(_wait(broken, _CLEAN_UP), _wait(late.keys() - broken, _LAST_WORD))
+
+    async def _work_off(self, *, shielded: bool) -> None:
+        """Return when nothing runs, and nothing is due that has to run here because nobody else could run it."""
+        while (running := self._running(shielded=shielded)) or self._is_anything_due(shielded=shielded):
+            if running:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await commit(self._journal, [])  # its start is being written
+
+    def _running(self, *, shielded: bool) -> "dict[asyncio.Task[None], Task[Any]]":
+        running = self._dispatcher.runner.running
+        return {runner: task for runner, task in running.items() if task.effective.shield is shielded}
+
+    def _is_anything_due(self, *, shielded: bool) -> bool:
+        now = self._clock.now()
+        return any(
+            task.is_pending and task.ends_with_process and task.effective.shield is shielded and task.run_at <= now
+            for task in self._store
+            if task.hold is None and task.is_durable
+        )
 
 
-async def _wait(runners: Iterable["asyncio.Task[None]"], seconds: float) -> "set[asyncio.Task[None]]":
+async def _wait(runners: Iterable["asyncio.Task[None]"], seconds: float) -> None:
     waiting = set(runners)
-    if not waiting:
-        return set()
-    _, late = await asyncio.wait(waiting, timeout=seconds)
-    return late
+    if waiting:
+        await asyncio.wait(waiting, timeout=seconds)
 
 
 def unrecoverable(task: Task[Any]) -> str:

@@ -44,10 +44,9 @@ class Journal:
     When `journal_capacity` moves wait, new tasks are refused with `JournalFullError`.
     """
 
-    keeps_pending = True
-
     def __init__(self, process: Process, backend: Backend) -> None:
         self._backend = backend
+        self.keeps_pending, self.survives_process = True, backend.durable
         self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
         self._clock = process.clock
         self._emit = process.emit

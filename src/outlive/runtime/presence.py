@@ -1,7 +1,5 @@
 """Being alive, and noticing who is not."""
 
-from dataclasses import replace
-
 from outlive.core.events import InstanceRescued
 from outlive.ports import Backend
 from outlive.runtime.claimer import Claimer
@@ -21,8 +19,7 @@ class Heartbeat(Service):
         """Beat; an instance that was declared dead (its process was stopped for a while) joins again."""
         now = self.clock.now()
         if not await self._backend.beat(self._instance.id, now):
-            # As of now: with the start of the process it would look as if it had not beaten since then.
-            await self._backend.join(replace(self._instance, started_at=now))
+            await self._backend.join(self._instance, now)
 
 
 class Rescuer(Service):
@@ -41,5 +38,5 @@ class Rescuer(Service):
         for lost in await self._backend.lost(now, self._lease, self._instance.id):
             rescue = await self._backend.rescue(lost, now, f"its instance {lost} died")
             self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))
-            await self._claimer.explain()
             self._claimer.wake()
+        await self._claimer.explain()

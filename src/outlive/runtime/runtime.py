@@ -10,7 +10,7 @@ from outlive.ports import Backend, Executor
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.control import Control
 from outlive.runtime.deferred import DeferredJournal
-from outlive.runtime.dispatcher import Dispatcher
+from outlive.runtime.dispatcher import SHUTDOWN, Dispatcher
 from outlive.runtime.drain import Drain
 from outlive.runtime.intake import Intake
 from outlive.runtime.journal import Journal
@@ -60,9 +60,8 @@ class Runtime:
         """Open the backend, recover what a dead process left, begin to run."""
         await self.backend.open()
         self.journal.start()
-        await self.backend.join(self.process.instance)
+        await self.backend.join(self.process.instance, self.process.clock.now())
         await self._rescuer.step()
-        await self.claimer.explain()
         for service in self._services:
             service.start()
 
@@ -80,7 +79,7 @@ class Runtime:
         # process is gone, so that nobody runs the record beside it.
         if not bodies:
             if not unwritten:
-                await self.backend.leave(self.process.instance.id)
+                await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
             await self.backend.close()
 
     async def _flush(self) -> int:

@@ -4,6 +4,7 @@ import json
 import socket
 import sqlite3
 from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -143,28 +144,23 @@ class SqliteBackend:
 
     # -- instances -------------------------------------------------------------------------------
 
-    async def join(self, instance: Instance) -> None:
+    async def join(self, instance: Instance, now: float) -> None:
         """Announce an instance and hold its lock."""
-        await self._writing.call(lambda writer: self._join(writer, instance))
+        await self._writing.call(lambda writer: self._join(writer, instance, now))
 
     async def beat(self, instance: str, now: float) -> bool:
         """Renew a lease."""
         return await self._change("beat", id=instance, now=now) > 0
 
-    async def leave(self, instance: str) -> None:
-        """Forget an instance and its lock."""
-        await self._writing.call(lambda writer: self._leave(writer, instance))
-
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
-        """Instances of this host whose lock is free, and any that has not beaten for a lease."""
+        """Instances of this host whose lock is free, any that has not beaten for its lease, and forgotten owners."""
         return await self._reading.call(lambda reader: self._lost(reader, now, lease, asking))
 
     # -- in the threads --------------------------------------------------------------------------
 
-    def _join(self, writer: Writer, instance: Instance) -> None:
+    def _join(self, writer: Writer, instance: Instance, now: float) -> None:
         self._presence.hold(instance.id)
-        values = {"id": instance.id, "host": instance.host, "pid": instance.pid, "started_at": instance.started_at}
-        writer.write(partial(_changed, query="join", values=values))
+        writer.write(partial(_changed, query="join", values=asdict(instance) | {"now": now}))
 
     def _leave(self, writer: Writer, instance: str) -> None:
         writer.write(partial(_changed, query="leave", values={"id": instance}))
@@ -185,13 +181,16 @@ class SqliteBackend:
 
     def _lost(self, reader: Link, now: float, lease: float, asking: str) -> list[str]:
         values = {"now": now, "lease": lease, "asking": asking, "host": socket.gethostname()}
-        found = reader.use(partial(_one, query="neighbours", values=values))
-        assert found is not None
-        return [
+        neighbours = reader.use(partial(_one, query="neighbours", values=values))
+        orphans = reader.use(partial(_one, query="orphans", values=values))
+        assert neighbours is not None
+        assert orphans is not None
+        dead = [
             instance
-            for instance, expired, here in json.loads(found[0])
+            for instance, expired, here in json.loads(neighbours[0])
             if expired or (here and self._presence.is_dead(instance))
         ]
+        return [*dead, *json.loads(orphans[0])]
 
     # -- threads ---------------------------------------------------------------------------------
 

@@ -43,8 +43,11 @@ create unique index outlive_record_key on outlive_record (idempotency_key)
 create index outlive_record_free on outlive_record (coalesce(priority, 0) desc, run_at, id)
     where status = 'pending' and owner is null;
 
--- Lists by status. In two halves: the live one stays small, so that the changes of a task on its way are cheap, and
--- that a rescue may look through it for what a dead instance held; an index of its own would cost every task.
+-- What an instance holds.
+create index outlive_record_held on outlive_record (owner)
+    where ended_at is null and owner is not null;
+
+-- Lists by status. In two halves: the live one stays small, so that the changes of a task on its way are cheap.
 create index outlive_record_live on outlive_record (status, id) where ended_at is null;
 create index outlive_record_final on outlive_record (status, id) where ended_at is not null;
 
@@ -83,6 +86,7 @@ create table outlive_instance (
     host text not null,
     pid integer not null,
     started_at real not null,
+    lease real not null,
     beat_at real not null
 );
 
