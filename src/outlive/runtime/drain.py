@@ -68,7 +68,7 @@ class Drain:
                 await self._work_off(shielded=shielded)
         self._dispatcher.closed_to.add(shielded)
         late = self._running(shielded=shielded)
-        for runner, task in late.items():
+        for task in late.values():
             self._dispatcher.stop(task, Interrupted("the process shut down while it ran"))
         broken = {runner for runner in late if runner.cancelling()}
         await asyncio.gather(_wait(broken, _CLEAN_UP), _wait(late.keys() - broken, _LAST_WORD))
