@@ -59,13 +59,18 @@ def settle(attempt: Attempt, outcome: Outcome, now: float, chance: float) -> Set
     """Decide; `chance` is a random number from 0 to 1 for the jitter."""
     match outcome:
         case Succeeded():
-            return Settle(attempt.id, attempt.fence, Event.SUCCEED, TaskStatus.SUCCESS, now)
+            return succeed(attempt.id, attempt.fence, now)
         case Failed():
             return _settle_failure(attempt, outcome, now, chance)
         case Cancelled():
             return Settle(attempt.id, attempt.fence, Event.CANCEL, TaskStatus.CANCELLED, now, reason=outcome.reason)
         case Interrupted():
             return _settle_interruption(attempt, outcome, now)
+
+
+def succeed(task_id: str, fence: int, now: float) -> Settle:
+    """The decision that needs no thought."""
+    return Settle(task_id, fence, Event.SUCCEED, TaskStatus.SUCCESS, now)
 
 
 def _settle_failure(attempt: Attempt, failed: Failed, now: float, chance: float) -> Settle:

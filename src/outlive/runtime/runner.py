@@ -9,8 +9,7 @@ from typing import Any
 
 from outlive.core.events import AttemptFailed, ErrorHandlerFailed, LeaseLost, ServiceFailed
 from outlive.core.moves import Settle
-from outlive.core.retry import RetryPolicy
-from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle
+from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle, succeed
 from outlive.core.states import Event, TaskStatus
 from outlive.definitions.context import current
 from outlive.definitions.task import Task
@@ -74,7 +73,7 @@ class Runner:
         task.mark_finished(TaskStatus.INTERRUPTED, Interrupted(reason))
 
     async def _run(self, lane: Lane, task: Task[Any]) -> None:
-        runner, attempt = asyncio.current_task(), task.attempts
+        runner, attempt = task.runner, task.attempts
         assert runner is not None
         try:
             task.has_begun = True
@@ -91,16 +90,12 @@ class Runner:
             del self.running[runner]
 
     def _decide(self, task: Task[Any], outcome: Outcome) -> Settle:
+        if isinstance(outcome, Succeeded):
+            return succeed(task.id, task.fence, self._clock.now())
         retry = task.effective.retry
         attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt)
         chance = random.random() if retry.jitter else 0.5  # noqa: S311 spreads retries, guards nothing
-        now = self._clock.now()
-        try:
-            return settle(attempt, outcome, now, chance)
-        except Exception as error:  # noqa: BLE001 - retry_on is the user's; the record must end all the same
-            self._emit(ServiceFailed(f"retry_on of {task.facts.func_name}", error))
-            attempt.retry = RetryPolicy()
-            return settle(attempt, outcome, now, chance)
+        return settle(attempt, outcome, self._clock.now(), chance)
 
     def _settled(
         self, task: Task[Any], outcome: Outcome, move: Settle, answers: Sequence[bool], error: BaseException | None

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from outlive.web.host import Host
-from outlive.web.tasks import NOT_ACCEPTED, SCOPE_KEY, Tasks, TasksHolder, why_not_accepted
+from outlive.web.moments import NOT_ACCEPTED, Moments
+from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder, why_not_accepted
 
 _CLOSING = ("websocket.close", "websocket.http.response.start")
 
@@ -61,6 +62,7 @@ class Exchange:
 
     __slots__ = (
         "_error_at_receive",
+        "_moments",
         "_plain_app",
         "_receive",
         "_refusal",
@@ -82,6 +84,7 @@ class Exchange:
         #: What kept the tasks from being accepted; Starlette may turn it into another exception on its way out.
         self._refusal: BaseException | None = None
         self._tasks: Tasks | None = None
+        self._moments: Moments | None = None
         self._was_handling = sys.exc_info()[1]
         self.has_started = False
 
@@ -90,8 +93,9 @@ class Exchange:
         """The request's background tasks."""
         if self._tasks is None:
             self._tasks = Tasks(self.host)
+            self._moments = self._tasks.moments
             if self.has_started:
-                self._tasks.decide(has_raised=False)
+                self._moments.decide(has_raised=False)
         return self._tasks
 
     def takes_plain(self, app: object) -> bool:
@@ -101,14 +105,14 @@ class Exchange:
     # A plain function: where nothing was scheduled, the response must not pay for a coroutine.
     def send(self, message: Message) -> Any:
         """Pass a message on, holding it back while something has to happen before it."""
-        tasks = self._tasks
-        if tasks is None:
+        moments = self._moments
+        if moments is None:
             self.has_started = True
             return self._send(message)
         if message["type"] == "http.response.start":
-            return self._start(tasks, message)
-        if tasks.is_used and _is_last(message):
-            return self._send_last(tasks, message)
+            return self._start(moments, message)
+        if moments.is_used and _is_last(message):
+            return self._send_last(moments, message)
         return self._send(message)
 
     def receive(self) -> Any:
@@ -118,84 +122,83 @@ class Exchange:
 
     def send_websocket(self, handlers: Mapping[Any, Any], message: Message) -> Any:
         """Pass a message on; a connection that is closed by an exception handler ends an endpoint that raised."""
-        tasks = self._tasks
-        if tasks is not None and message["type"] in _CLOSING and not tasks.is_decided:
-            error = self._handled_error(tasks)
-            tasks.decide(has_raised=error is not None and _answers(handlers, error))
+        moments = self._moments
+        if moments is not None and message["type"] in _CLOSING and not moments.is_decided:
+            error = self._handled_error(moments)
+            moments.decide(has_raised=error is not None and _answers(handlers, error))
         return self._send(message)
 
-    def _handled_error(self, tasks: Tasks) -> BaseException | None:
+    def _handled_error(self, moments: Moments) -> BaseException | None:
         """The exception inside whose handler a message is sent."""
         error = sys.exc_info()[1]
-        if error is None and asyncio.current_task() is not tasks.endpoint:
-            error = (
-                self._error_at_receive
-            )  # a streaming response sends from a task of its own, and watches from the handler
+        if error is None and asyncio.current_task() is not moments.endpoint:
+            # A streaming response sends from a task of its own, and watches the client from the handler.
+            error = self._error_at_receive
         return error if error is not self._was_handling else None
 
-    def _start(self, tasks: Tasks, message: Message) -> Any:
+    def _start(self, moments: Moments, message: Message) -> Any:
         try:
-            tasks.decide(has_raised=self._handled_error(tasks) is not None)
+            moments.decide(has_raised=self._handled_error(moments) is not None)
         except NOT_ACCEPTED as error:
             self._refusal = error
             raise
-        if tasks.must_wait:
-            return self._hold(tasks, message)
+        if moments.must_wait:
+            return self._hold(moments, message)
         self.has_started = True
         return self._send(message)
 
-    async def _hold(self, tasks: Tasks, message: Message) -> None:
+    async def _hold(self, moments: Moments, message: Message) -> None:
         # Shielded, so that a client that hangs up cannot part a request from its tasks.
         with anyio.CancelScope(shield=True):
             try:
-                await tasks.commit()
+                await moments.commit()
             except NOT_ACCEPTED as error:
                 self._refusal = error
                 raise
-            await tasks.finish_route()
+            await moments.finish_route()
             self.has_started = True
             await self._send(message)
 
-    async def _send_last(self, tasks: Tasks, message: Message) -> None:
+    async def _send_last(self, moments: Moments, message: Message) -> None:
         try:
-            if tasks.must_wait:  # scheduled while the body was being sent
+            if moments.must_wait:  # scheduled while the body was being sent
                 with anyio.CancelScope(shield=True):
-                    await tasks.commit()
-                    await tasks.finish_route()
+                    await moments.commit()
+                    await moments.finish_route()
             await self._send(message)
         finally:
-            tasks.release()
+            moments.release()
 
     async def failed(self, error: BaseException) -> BaseException | None:
         """The application raised; give what kept its tasks from being accepted, where the client can still be told."""
-        tasks = self._tasks
+        moments = self._moments
         refusal = self._refusal or (error if isinstance(error, NOT_ACCEPTED) else None)
         if refusal is not None and not self.has_started:
-            if tasks is not None:
-                tasks.give_up()
+            if moments is not None:
+                moments.give_up()
             return refusal
         # A client that hung up does not decide what becomes of the tasks.
-        if tasks is not None and not tasks.is_decided and not isinstance(error, WebSocketDisconnect):
+        if moments is not None and not moments.is_decided and not isinstance(error, WebSocketDisconnect):
             with anyio.CancelScope(shield=True):
-                await _drop(tasks)
+                await _drop(moments)
         return None
 
     def close(self) -> None:
         """The application is done with the request."""
-        tasks = self._tasks
-        if tasks is not None and not tasks.is_released:
-            if not tasks.is_decided:  # a WebSocket, or an application that sent nothing
-                tasks.decide(has_raised=False)
-            tasks.release()
+        moments = self._moments
+        if moments is not None and not moments.is_released:
+            if not moments.is_decided:  # a WebSocket, or an application that sent nothing
+                moments.decide(has_raised=False)
+            moments.release()
 
 
-async def _drop(tasks: Tasks) -> None:
+async def _drop(moments: Moments) -> None:
     """The server's error page comes from further out; what it stands for is to be durable before that."""
     try:
-        tasks.decide(has_raised=True)
-        await tasks.commit()
+        moments.decide(has_raised=True)
+        await moments.commit()
     except NOT_ACCEPTED:
-        tasks.give_up()  # the endpoint's own exception is the one to report
+        moments.give_up()  # the endpoint's own exception is the one to report
 
 
 def _answers(handlers: Mapping[Any, Any], error: BaseException) -> bool:

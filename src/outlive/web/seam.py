@@ -23,7 +23,8 @@ from starlette.types import Message
 from outlive.errors import FrameworkChangedError, NotInitializedError
 from outlive.web.host import Host
 from outlive.web.middleware import Exchange
-from outlive.web.tasks import NOT_ACCEPTED, SCOPE_KEY, Tasks, TasksHolder, tasks_of_request, why_not_accepted
+from outlive.web.moments import NOT_ACCEPTED
+from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder, tasks_of_request, why_not_accepted
 
 _SOLVER = "solve_dependencies"
 _FUNCTION_STACK = "fastapi_function_astack"
@@ -138,14 +139,14 @@ class _Alone:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            self.tasks.decide(has_raised=error is not None)
-            await self.tasks.commit()
+            self.tasks.moments.decide(has_raised=error is not None)
+            await self.tasks.moments.commit()
         except NOT_ACCEPTED as refusal:
-            self.tasks.give_up()
+            self.tasks.moments.give_up()
             if error is None:
                 raise why_not_accepted(refusal) from refusal
-        await self.tasks.finish_route()
-        self.tasks.release()
+        await self.tasks.moments.finish_route()
+        self.tasks.moments.release()
 
 
 def _moved(what: str) -> str:
