@@ -96,3 +96,19 @@ async def test_a_manager_that_was_never_started_says_so_when_something_is_schedu
             tasks.add_task(turns)
 
     assert (await Exchange(app).run()).status == 200
+
+
+async def test_a_start_that_fails_lets_go_of_the_backend(tmp_path):
+    manager = TaskManager(f"sqlite:///{tmp_path}/tasks.db")
+
+    async def cannot_join(*_):
+        raise OSError("on purpose")
+
+    manager.backend.join, join = cannot_join, manager.backend.join
+    with pytest.raises(OSError, match="on purpose"):
+        await manager.startup()
+    assert not manager.is_started
+
+    manager.backend.join = join
+    async with manager:
+        await (await manager.enqueue(turns)).result(timeout=5)

@@ -222,3 +222,13 @@ async def test_a_task_that_raises_its_own_cancelled_error_does_not_stop_others(m
 
 async def _fails(*args):
     raise OSError("on purpose")
+
+
+async def test_a_handler_that_a_restart_would_lose_is_named_in_the_log_of_the_record(manager):
+    async with manager:
+        kept = await manager.using(on_error=print).enqueue(turns)
+        lost = await manager.using(on_error=lambda task, error: None).enqueue(turns)
+        kept_record, lost_record = await ended(manager, kept.id), await ended(manager, lost.id)
+
+    assert kept_record.logs == ()
+    assert ["on_error" in line.message and "restart" in line.message for line in lost_record.logs] == [True]

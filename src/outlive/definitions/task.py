@@ -93,6 +93,7 @@ class Task(Generic[R]):
         "is_submitted",
         "journal",
         "kwargs",
+        "note",
         "outcome",
         "run_at",
         "runner",
@@ -129,6 +130,8 @@ class Task(Generic[R]):
         #: How the body ended, None until the record has ended.
         self.outcome: Outcome | None = None
         self.runner: asyncio.Task[None] | None = None
+        #: What the record's log says from the beginning: which of its options a restart would lose.
+        self.note: str | None = None
         #: Whether the current attempt has made its first step.
         self.has_begun = False
         #: What `cancelled()` tells the body.

@@ -9,7 +9,7 @@ from uuid_utils import uuid7
 
 from outlive.core.codec import summarize
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
-from outlive.core.moves import Cancel, Enqueue, Move
+from outlive.core.moves import Cancel, Enqueue, Log, Move
 from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
@@ -69,9 +69,18 @@ class Intake:
         definition = self._registry.of(func)
         definition.check_call(args, kwargs)
         effective = definition.with_call_options(options)
-        facts = self._describe(definition, args, kwargs, effective, options, timing, source)
+        facts = self._describe(definition, args, kwargs, effective, timing, source)
         context, journal = contextvars.copy_context(), self._journal_for(effective)
-        return Task(definition, args, kwargs, effective, facts, context, self._control, journal)
+        task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, journal)
+        if options is not UNSET:
+            self._apply_options(task, options)
+        return task
+
+    def _apply_options(self, task: Task[Any], options: TaskConfig) -> None:
+        facts = task.facts
+        facts.label, facts.idempotency_key = options.name, options.idempotency_key
+        facts.run_at = task.run_at = due_at(options, facts.created_at)
+        facts.options, task.note = encode_options(options)
 
     def _describe(
         self,
@@ -79,21 +88,15 @@ class Intake:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         effective: EffectiveConfig,
-        options: TaskConfig,
         timing: str,
         source: str,
     ) -> Enqueue:
         now = self._clock.now()
         arguments = self._encode(definition, args, kwargs, effective)
-        facts = Enqueue(
-            str(uuid7()), definition.identity, definition.display_name, now, due_at(options, now), self._instance
-        )
+        facts = Enqueue(str(uuid7()), definition.identity, definition.display_name, now, now, self._instance)
         facts.source, facts.timing = source, timing
         facts.queue, facts.priority, facts.executor = effective.queue, effective.priority, definition.executor
         facts.tags = effective.tags
-        if options is not UNSET:
-            facts.label, facts.idempotency_key = options.name, options.idempotency_key
-            facts.options, _ = encode_options(options)
         if arguments is None:
             facts.summary, facts.recoverable = summarize(args, kwargs), False
         else:
@@ -124,18 +127,18 @@ class Intake:
 
     # -- a task becomes a record -----------------------------------------------------------------
 
-    def enqueue(self, tasks: Sequence[Task[Any]], *, begin: bool = True, offer: bool = True) -> None:
+    def enqueue(self, tasks: Sequence[Task[Any]], *, offer: bool = True) -> None:
         """Write tasks to the journal, one entry per journal. Only from the event loop's thread.
 
-        With `begin` one that finds a free slot starts with the very write that accepts it. Without `offer` they
-        are only committed; whoever holds them offers them to the dispatcher when their time has come.
+        One that finds a free slot starts with the very write that accepts it. Without `offer` they are only
+        committed; whoever holds them offers them to the dispatcher when their time has come.
         """
         for journal, group in _by_journal(tasks):
             for task in group:
-                self._place(task, begin=begin and offer)
+                self._place(task, begin=offer)
             landed = partial(self._landed, group, offer=offer)
             try:
-                journal.write([task.facts for task in group], landed, refusable=True)
+                journal.write(_moves(group), landed, refusable=True)
             except BaseException as error:
                 landed((), error)
                 raise
@@ -205,6 +208,11 @@ class Intake:
             task.mark_durable(error)
             self._store.remove(task)
             task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
+
+
+def _moves(tasks: Sequence[Task[Any]]) -> list[Move]:
+    notes = [Log(task.id, 1, task.facts.created_at, "warning", task.note) for task in tasks if task.note]
+    return [*(task.facts for task in tasks), *notes]
 
 
 def _by_journal(tasks: Sequence[Task[Any]]) -> list[tuple[TaskJournal, Sequence[Task[Any]]]]:

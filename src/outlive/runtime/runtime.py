@@ -59,9 +59,13 @@ class Runtime:
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""
         await self.backend.open()
-        self.journal.start()
-        await self.backend.join(self.process.instance, self.process.clock.now())
-        await self._rescuer.step()
+        try:
+            self.journal.start()
+            await self.backend.join(self.process.instance, self.process.clock.now())
+            await self._rescuer.step()
+        except BaseException:
+            await self.backend.close()
+            raise
         for service in self._services:
             service.start()
 
