@@ -70,6 +70,8 @@ class _Injection:
 
 
 def _wish_of(dependant: Dependant) -> _Wish:
+    if inspect.isclass(dependant.call) and issubclass(dependant.call, Tasks):
+        return _Wish.TASKS  # `= Depends()`; made here, because FastAPI calls the class in a thread
     wishes = [_wish_of(dependency) for dependency in dependant.dependencies]
     name = dependant.background_tasks_param_name
     if name is not None and dependant.call is not None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Unpack, overload
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from fastapi import BackgroundTasks, HTTPException
 from starlette.requests import HTTPConnection
@@ -43,7 +44,7 @@ class TasksHolder(Protocol):
         ...
 
 
-async def tasks_of_request(conn: HTTPConnection) -> "Tasks":
+def tasks_of_request(conn: HTTPConnection) -> "Tasks":
     """The request's `Tasks`; `NotInitializedError` where the application was not initialised."""
     holder: TasksHolder | None = conn.scope.get(SCOPE_KEY)
     if holder is None:
@@ -109,16 +110,25 @@ class Tasks(BackgroundTasks):
     """
 
     if not TYPE_CHECKING:
+        # `tasks: Tasks = Depends()` makes FastAPI call the class, with what this signature asks for.
+        __signature__ = signature(tasks_of_request)
 
-        def __new__(cls, *_args: Any, **kwargs: Any) -> Any:
-            """`tasks: Tasks = Depends()` makes FastAPI call the class; it gets the request's object."""
-            conn = kwargs.get("conn")
-            return super().__new__(cls) if conn is None else tasks_of_request(conn)
+        def __new__(cls, host: Any = None, background_tasks: Any = None, *, conn: Any = None) -> Self:
+            """A new object, or for FastAPI the request's."""
+            if conn is not None:
+                return tasks_of_request(conn)
+            self = super().__new__(cls)
+            self._set_up(host, background_tasks)
+            return self
 
-        # FastAPI looks here for the signature, and sees a coroutine function that needs no thread.
-        __wrapped__ = staticmethod(tasks_of_request)
+        def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+            """Nothing to do: the request's object comes by here a second time."""
 
-    def __init__(self, host: Host, background_tasks: BackgroundTasks | None = None) -> None:
+    else:
+
+        def __init__(self, host: Host, background_tasks: BackgroundTasks | None = None) -> None: ...
+
+    def _set_up(self, host: Host, background_tasks: BackgroundTasks | None) -> None:
         # Starlette's own list stays empty: nothing of ours runs inside the response.
         self.tasks = []
         #: When the tasks start; the middleware leads it through the request.

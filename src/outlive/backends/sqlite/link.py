@@ -58,7 +58,11 @@ class Link:
         if not folder.is_dir():
             raise BackendUnavailableError(f"the folder {folder} of the database does not exist; create it")
         connection = sqlite3.connect(
-            self.path, self._timeout, isolation_level=None, check_same_thread=False, cached_statements=CACHED_STATEMENTS
+            self.path,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
         )
         try:
             self._prepare(connection)
