@@ -329,8 +329,7 @@ class Enqueuer:
     async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
         """Accept one run of `func` and return its handle when the record is durable."""
         intake = self._manager.runtime.intake
-        task = intake.build(func, args, kwargs, self._options)
-        intake.enqueue([task])
+        (task,) = intake.accept([intake.build(func, args, kwargs, self._options)])
         await task.durable()
         return task
 
@@ -339,10 +338,10 @@ class Enqueuer:
     ) -> list[Task[Any]]:
         """Accept one run of `func` for each of `calls`, together or not at all."""
         intake = self._manager.runtime.intake
-        tasks = [intake.build(func, *_arguments(call), self._options) for call in calls]
-        if tasks:
-            intake.enqueue(tasks)
-            await tasks[-1].durable()
+        tasks = intake.accept([intake.build(func, *_arguments(call), self._options) for call in calls])
+        for task in tasks:
+            if not task.is_durable:
+                await task.durable()
         return tasks
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from outlive.core.events import LeaseLost
 from outlive.core.moves import Start
 from outlive.core.settle import Cancelled, Interrupted
-from outlive.core.states import TaskStatus
 from outlive.definitions.task import Task
 from outlive.ports import Executor
 from outlive.runtime.lane import Lane
@@ -62,7 +61,8 @@ class Dispatcher:
 
     def drop(self, task: Task[Any]) -> None:
         """A pending task will not start here now; let go of it and of what waits behind it."""
-        self._store.send_away(task)
+        if not task.is_alias:
+            self._store.send_away(task)
         self._offer_follower(task)
 
     def stop(self, task: Task[Any], stop_as: Cancelled | Interrupted) -> None:
@@ -111,7 +111,7 @@ class Dispatcher:
             self.runner.return_unstarted(task, SHUTDOWN)
 
     def _lose(self, task: Task[Any]) -> None:
-        if task.status is TaskStatus.PENDING:
+        if task.is_pending:
             self._emit(LeaseLost(task.id, task.facts.func_name))
         self.drop(task)
 
