@@ -162,6 +162,18 @@ class Call(Protocol):
     func: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    id: str
+    attempts: int
+
+    @property
+    def func_name(self) -> str:
+        """What screens call the function."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the run."""
+        ...
 
     @property
     def timeout(self) -> float | None:
@@ -170,6 +182,10 @@ class Call(Protocol):
 
     def request_stop(self) -> None:
         """Tell the body, by `cancelled()`, that it should end."""
+        ...
+
+    def log(self, level: str, message: str) -> None:
+        """Append a line to the log of the record; from any thread."""
         ...
 
 

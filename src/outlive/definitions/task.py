@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
@@ -86,6 +86,7 @@ class Task(Generic[R]):
         "attempts",
         "context",
         "control",
+        "deaths",
         "definition",
         "effective",
         "facts",
@@ -134,6 +135,8 @@ class Task(Generic[R]):
         self.status = TaskStatus.PENDING
         self.fence = 0
         self.attempts = 0
+        #: How many attempts in a row took their worker process with them.
+        self.deaths = 0
         self.run_at = facts.run_at
         #: How the body ended, None until the record has ended.
         self.outcome: Outcome | None = None
@@ -206,6 +209,13 @@ class Task(Generic[R]):
     def is_pending(self) -> bool:
         """Whether it waits for its (next) start."""
         return self.status is TaskStatus.PENDING and not self.is_alias
+
+    @property
+    def shutdown_group(self) -> str:
+        """Which of the deadlines at shutdown is its own: `shield`, `process` or `grace`."""
+        if self.effective.shield:
+            return "shield"
+        return "process" if self.facts.executor == "process" else "grace"
 
     @property
     def is_sure(self) -> bool:
@@ -319,6 +329,20 @@ class Task(Generic[R]):
         """Seconds that one attempt may take."""
         return self.effective.timeout
 
+    @property
+    def func_name(self) -> str:
+        """What screens call the function."""
+        return self.facts.func_name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of this run."""
+        return self.effective.tags
+
     def request_stop(self) -> None:
         """Tell the body, by `cancelled()`, that it should end."""
         self.is_stopping = True
+
+    def log(self, level: str, message: str) -> None:
+        """Append a line to the log of the record; from any thread."""
+        self.control.log(self, level, message)

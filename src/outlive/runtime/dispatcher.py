@@ -30,8 +30,8 @@ class Dispatcher:
         self.runner = Runner(process, self._body_over, self.offer)
         #: At shutdown only what would end with the process may still start,
         self.is_draining = False
-        #: and when the time of the tasks with this `shield` is over, none of those.
-        self.closed_to: set[bool] = set()
+        #: and when the time of a `shutdown_group` is over, none of it.
+        self.closed_to: set[str] = set()
 
     def offer(self, task: Task[Any]) -> None:
         """Take a committed pending task that this instance owns; it starts when it is due and a slot is free."""
@@ -87,7 +87,7 @@ class Dispatcher:
                 self._start(lane, task)
 
     def _may_start(self, task: Task[Any]) -> bool:
-        return not self.is_draining or (task.ends_with_process and task.effective.shield not in self.closed_to)
+        return not self.is_draining or (task.ends_with_process and task.shutdown_group not in self.closed_to)
 
     def _start(self, lane: Lane, task: Task[Any]) -> None:
         lane.take_slot()

@@ -91,7 +91,10 @@ class Intake:
             str(uuid7()), definition.identity, definition.display_name, now, due_at(options, now), self._instance
         )
         facts.source, facts.timing = source, timing
-        facts.queue, facts.priority, facts.executor = effective.queue, effective.priority, definition.executor
+        facts.queue, facts.priority = effective.queue, effective.priority
+        facts.executor = definition.executor_for(options)
+        if facts.executor == "process":
+            definition.check_shipping(args, kwargs)
         facts.tags = effective.tags
         if options is not UNSET:
             facts.label, facts.idempotency_key = options.name, options.idempotency_key

@@ -79,6 +79,7 @@ class Runner:
         try:
             task.has_begun = True
             outcome = _as_asked(task, await lane.executor.call(task)) if task.stop_as is None else task.stop_as
+            task.deaths = task.deaths + 1 if isinstance(outcome, Failed) and outcome.worker_died else 0
             move = self._decide(task, outcome)
             task.mark_attempt_over()
             self._body_over(lane, task)
@@ -92,7 +93,7 @@ class Runner:
 
     def _decide(self, task: Task[Any], outcome: Outcome) -> Settle:
         retry = task.effective.retry
-        attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt)
+        attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt, task.deaths)
         chance = random.random() if retry.jitter else 0.5  # noqa: S311 spreads retries, guards nothing
         now = self._clock.now()
         try:
