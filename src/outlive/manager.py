@@ -25,6 +25,7 @@ from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.executors.async_ import AsyncExecutor
+from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance
@@ -53,9 +54,11 @@ class TaskManager:
 
     `requeue_pending=False` stores only tasks with `persist=True` when they are accepted. `snapshot_interval` is how
     often ended records of `persist=False` tasks are written. `max_concurrent_tasks` limits coroutines (default: no
-    limit), `max_sync_threads` is the size of the thread pool for plain functions (default 40). `retention_days`
-    deletes finished records, never interrupted ones. `shutdown_grace` is what running tasks get at shutdown,
-    `shutdown_timeout` shielded ones. `lease`: after so long without a sign an instance counts as dead.
+    limit), `max_sync_threads` is the size of the thread pool for plain functions (default 40), `max_process_workers`
+    the number of processes for `executor="process"` (default one per processor). `retention_days` deletes finished
+    records, never interrupted ones. `shutdown_grace` is what running tasks get at shutdown, `process_shutdown_timeout`
+    those in processes, `shutdown_timeout` shielded ones. `lease`: after so long without a sign an instance counts as
+    dead.
     """
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
@@ -68,9 +71,11 @@ class TaskManager:
         requeue_pending: bool | None = None,
         max_concurrent_tasks: int | None = None,
         max_sync_threads: int | None = None,
+        max_process_workers: int | None = None,
         retention_days: float | None = None,
         shutdown_grace: float = 5.0,
         shutdown_timeout: float = 30.0,
+        process_shutdown_timeout: float = 30.0,
         lease: float = 15.0,
         poll_interval: float = 1.0,
         journal_capacity: int = 20_000,
@@ -84,6 +89,7 @@ class TaskManager:
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
             shutdown_timeout=shutdown_timeout,
+            process_shutdown_timeout=process_shutdown_timeout,
             lease=lease,
             poll_interval=poll_interval,
             snapshot_interval=snapshot_interval,
@@ -93,6 +99,7 @@ class TaskManager:
         )
         self._persists = requeue_pending is not False
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
+        self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
         self._observers = tuple(observers)
         self._clock = clock or SystemClock()
@@ -301,6 +308,7 @@ class TaskManager:
         return {
             "async": AsyncExecutor(self._max_concurrent_tasks),
             "thread": ThreadExecutor(self._max_sync_threads, self._report_overrun),
+            "process": ProcessExecutor(self._max_process_workers),
         }
 
     def _report_overrun(self, call: Call) -> None:
@@ -329,8 +337,7 @@ class Enqueuer:
     async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
         """Accept one run of `func` and return its handle when the record is durable."""
         intake = self._manager.runtime.intake
-        task = intake.build(func, args, kwargs, self._options)
-        intake.enqueue([task])
+        (task,) = intake.accept([intake.build(func, args, kwargs, self._options)])
         await task.durable()
         return task
 
@@ -339,10 +346,10 @@ class Enqueuer:
     ) -> list[Task[Any]]:
         """Accept one run of `func` for each of `calls`, together or not at all."""
         intake = self._manager.runtime.intake
-        tasks = [intake.build(func, *_arguments(call), self._options) for call in calls]
-        if tasks:
-            intake.enqueue(tasks)
-            await tasks[-1].durable()
+        tasks = intake.accept([intake.build(func, *_arguments(call), self._options) for call in calls])
+        for task in tasks:
+            if not task.is_durable:
+                await task.durable()
         return tasks
 
 

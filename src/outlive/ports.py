@@ -60,7 +60,10 @@ class Backend(Protocol):
         ...
 
     def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
-        """Apply all moves as one transaction; for each, say whether it took effect."""
+        """Apply all moves as one transaction; for each, say whether it took effect.
+
+        The id of an `Enqueue` that meets a held idempotency key stands for the record that holds it from then on.
+        """
         ...
 
     async def claim(
@@ -85,7 +88,7 @@ class Backend(Protocol):
         ...
 
     async def get(self, task_id: str) -> TaskRecord | None:
-        """One record with its logs and history, None where there is none."""
+        """One record with its logs and history, by its id or one that stands for it; None where there is none."""
         ...
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
@@ -124,6 +127,10 @@ class ImmediateBackend(Protocol):
         """What `Backend.apply` does, at once."""
         ...
 
+    def holder_of(self, task_id: str) -> str | None:
+        """The record that an id stands for because an idempotency key was held, None for any other id."""
+        ...
+
     def forget(self, task_id: str) -> None:
         """Let go of an ended record that is kept elsewhere."""
         ...
@@ -155,6 +162,18 @@ class Call(Protocol):
     func: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    id: str
+    attempts: int
+
+    @property
+    def func_name(self) -> str:
+        """What screens call the function."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the run."""
+        ...
 
     @property
     def timeout(self) -> float | None:
@@ -163,6 +182,10 @@ class Call(Protocol):
 
     def request_stop(self) -> None:
         """Tell the body, by `cancelled()`, that it should end."""
+        ...
+
+    def log(self, level: str, message: str) -> None:
+        """Append a line to the log of the record; from any thread."""
         ...
 
 

@@ -15,6 +15,7 @@ from tests.conformance.conformance_kit import (
     succeed,
 )
 
+from outlive.core.filter import EVERYTHING, Page
 from outlive.core.states import TaskStatus
 
 
@@ -33,7 +34,7 @@ async def test_held(backend, moves):
 
     assert list(await backend.apply([enqueue("u", idempotency_key="k")])) == [False]
     assert list(await backend.apply([enqueue("v", idempotency_key="other")])) == [True]
-    assert await backend.get("u") is None
+    assert await given(backend, "u") == await given(backend, "t")
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,33 @@ async def test_a_pruned_record_holds_nothing(backend):
     assert await backend.prune([TaskStatus.SUCCESS], 1e12, 10) == 1
 
     await applied(backend, enqueue("u", idempotency_key="k"))
+
+
+async def test_an_id_that_came_too_late_stands_for_the_record_whatever_becomes_of_it(backend):
+    await applied(backend, enqueue("t", owner="me", idempotency_key="k"))
+    assert (
+        list(await backend.apply([enqueue("u", idempotency_key="k"), enqueue("v", idempotency_key="k")])) == [False] * 2
+    )
+
+    await applied(backend, start("t"), fail("t"))
+    await applied(backend, enqueue("w", idempotency_key="k"))
+
+    assert {(await given(backend, one)).id for one in "tuv"} == {"t"}
+    assert (await given(backend, "w")).id == "w"
+    assert [record.id for record in await backend.find(EVERYTHING, Page())] == ["w", "t"]
+
+
+async def test_an_id_that_exists_already_stands_for_nothing_else(backend):
+    await applied(backend, enqueue("t", idempotency_key="k"), enqueue("u", idempotency_key="l"))
+
+    assert list(await backend.apply([enqueue("u", idempotency_key="k")])) == [False]
+    assert (await given(backend, "u")).id == "u"
+
+
+async def test_an_id_that_stands_for_a_record_goes_with_it(backend):
+    await applied(backend, enqueue("t", idempotency_key="k"))
+    assert list(await backend.apply([enqueue("u", idempotency_key="k")])) == [False]
+    await applied(backend, cancel("t"))
+    assert await backend.prune([TaskStatus.CANCELLED], 1e12, 10) == 1
+
+    assert await backend.get("u") is None

@@ -32,6 +32,7 @@ class _Row:
     """The changing part of a record beside the facts of its acceptance."""
 
     __slots__ = (
+        "aliases",
         "attempts",
         "cancel_requested",
         "ended_at",
@@ -63,6 +64,7 @@ class _Row:
         self.cancel_requested = False
         self.logs: list[LogLine] | None = None
         self.history: list[AttemptRecord] | None = None
+        self.aliases: list[str] | None = None
 
 
 class MemoryBackend:
@@ -78,6 +80,7 @@ class MemoryBackend:
         self._rows: dict[str, _Row] = {}
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
         self._verbs = {
             Enqueue: self._enqueue,
@@ -110,21 +113,36 @@ class MemoryBackend:
         return [verbs[type(move)](move) for move in moves]  # type: ignore[operator]
 
     def _enqueue(self, move: Enqueue) -> bool:
-        if move.id in self._rows or not self._reserve_key(move):
+        if move.id in self._rows:
             return False
+        holder = self._key_holder(move)
+        if holder is not None:
+            self._stand_for(move.id, holder)
+            return False
+        self._take_key(move)
         row = self._rows[move.id] = _Row(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
         return True
 
-    def _reserve_key(self, move: Enqueue) -> bool:
-        if move.idempotency_key is None:
-            return True
-        holder = self._rows.get(self._keys.get(move.idempotency_key, ""))
-        if holder is not None and holder.status in _KEY_HOLDERS:
-            return False
-        self._keys[move.idempotency_key] = move.id
-        return True
+    def _key_holder(self, facts: Enqueue) -> _Row | None:
+        if facts.idempotency_key is None:
+            return None
+        holder = self._rows.get(self._keys.get(facts.idempotency_key, ""))
+        return holder if holder is not None and holder.status in _KEY_HOLDERS else None
+
+    def _take_key(self, facts: Enqueue) -> None:
+        if facts.idempotency_key is not None:
+            self._keys[facts.idempotency_key] = facts.id
+
+    def _stand_for(self, alias: str, holder: _Row) -> None:
+        if alias not in self._aliases:
+            self._aliases[alias] = holder.facts.id
+            holder.aliases = [*(holder.aliases or ()), alias]
+
+    def holder_of(self, task_id: str) -> str | None:
+        """The record that an id stands for."""
+        return self._aliases.get(task_id)
 
     def _start(self, move: Start) -> bool:
         row = self._rows.get(move.id)
@@ -186,6 +204,8 @@ class MemoryBackend:
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
+        for alias in row.aliases or ():
+            del self._aliases[alias]
 
     def _release(self, move: Release) -> bool:
         row = self._owned_pending(move.id, move.owner)
@@ -229,17 +249,14 @@ class MemoryBackend:
         row = self._rows.get(move.id)
         if row is None or row.status not in REQUEUABLE or not row.facts.recoverable:
             return False
-        if not self._reserve_key_again(row):
+        if self._key_holder(row.facts) not in (None, row):
             return False
+        self._take_key(row.facts)
         self._remember_attempt(row, row.status)
         del self._finished[move.id]
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
         row.error = row.stacktrace = row.reason = row.ended_at = None
         return True
-
-    def _reserve_key_again(self, row: _Row) -> bool:
-        key = row.facts.idempotency_key
-        return key is None or self._keys.get(key) == row.facts.id or self._reserve_key(row.facts)
 
     def _log(self, move: Log) -> bool:
         row = self._rows.get(move.id)
@@ -305,7 +322,7 @@ class MemoryBackend:
 
     async def get(self, task_id: str) -> TaskRecord | None:
         """One record."""
-        row = self._rows.get(task_id)
+        row = self._rows.get(task_id) or self._rows.get(self._aliases.get(task_id, ""))
         return None if row is None else _record(row, whole=True)
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:

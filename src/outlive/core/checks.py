@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from outlive.core.text import storable
 
-EXECUTORS = ("async", "thread")
+EXECUTORS = ("async", "thread", "process")
 
 #: Seconds in a century: every backend and every clock can represent a moment so far ahead.
 _CENTURY = 36_525 * 86_400

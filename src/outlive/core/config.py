@@ -36,7 +36,7 @@ class TaskConfig:
     retry_on: RetryOn | None = None
     #: Seconds that one attempt may take. Default: no limit.
     timeout: float | None = None
-    #: `"async"` or `"thread"`. Default: by the function's signature.
+    #: `"async"`, `"thread"` or `"process"`. Default: async or thread, by the function's signature.
     executor: str | None = None
     #: Higher runs first. Default: 0, and on `add_task` the route of the seeds.
     priority: int | None = None

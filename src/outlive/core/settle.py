@@ -24,6 +24,8 @@ class Failed:
     exception: BaseException
     error: str
     stacktrace: str
+    #: Whether it took its worker process with it.
+    worker_died: bool = False
 
 
 @dataclass(slots=True)
@@ -53,6 +55,12 @@ class Attempt:
     attempts: int
     retry: RetryPolicy
     requeue_on_interrupt: bool
+    #: How many attempts in a row, this one included, have taken their worker process with them.
+    deaths: int = 0
+
+
+#: A task that has killed so many workers in a row is not given another.
+MOST_DEATHS = 3
 
 
 def settle(attempt: Attempt, outcome: Outcome, now: float, chance: float) -> Settle:
@@ -76,6 +84,9 @@ def succeed(task_id: str, fence: int, now: float) -> Settle:
 def _settle_failure(attempt: Attempt, failed: Failed, now: float, chance: float) -> Settle:
     move = Settle(attempt.id, attempt.fence, Event.FAIL, TaskStatus.FAILED, now)
     move.error, move.stacktrace = failed.error, failed.stacktrace
+    if attempt.deaths >= MOST_DEATHS:
+        move.reason = f"not retried, because {attempt.deaths} worker processes in a row have died of it"
+        return move
     try:
         is_retried = attempt.retry.allows(attempt.attempts, failed.exception)
     except Exception as broken:  # noqa: BLE001 - the predicate is the application's code

@@ -4,14 +4,37 @@ import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from outlive.core.text import storable
-from outlive.definitions.task import Task
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
-current: ContextVar[Task[Any] | None] = ContextVar("outlive_task", default=None)
+
+class Run(Protocol):
+    """The run that code belongs to: a `Task`, or what stands for one in a worker process."""
+
+    id: str
+    attempts: int
+    is_stopping: bool
+    has_seen_stop: bool
+
+    @property
+    def func_name(self) -> str:
+        """What screens call the function."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the run."""
+        ...
+
+    def log(self, level: str, message: str) -> None:
+        """Append a line to the log of the record; from any thread."""
+        ...
+
+
+current: ContextVar[Run | None] = ContextVar("outlive_task", default=None)
 
 _outside = logging.getLogger("outlive.task")
 
@@ -32,7 +55,7 @@ def get_task_context() -> TaskContext | None:
     task = current.get()
     if task is None:
         return None
-    return TaskContext(task.id, task.facts.func_name, max(0, task.attempts - 1), task.effective.tags)
+    return TaskContext(task.id, task.func_name, max(0, task.attempts - 1), task.tags)
 
 
 def task_log(message: str, *, level: str = "info", **extra: Any) -> None:
@@ -48,7 +71,7 @@ def task_log(message: str, *, level: str = "info", **extra: Any) -> None:
     if task is None:
         _outside.log(LEVELS[level], "%s", text)
     else:
-        task.control.log(task, level, storable(text))
+        task.log(level, storable(text))
 
 
 def _with_extra(message: str, extra: Mapping[str, Any]) -> str:
@@ -59,6 +82,7 @@ def cancelled() -> bool:
     """Whether the current task was asked to stop: cancelled, over its timeout, or at shutdown.
 
     A thread cannot be interrupted from outside: a plain function that runs long asks this now and then and returns.
+    What runs in a process of its own is killed instead.
     """
     task = current.get()
     if task is None or not task.is_stopping:

@@ -7,6 +7,7 @@ from typing import Any
 
 from outlive.core.codec import ArgumentsCodec
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
+from outlive.definitions.shipping import check_arguments, check_function
 from outlive.errors import DefinitionError
 
 
@@ -31,9 +32,18 @@ class Definition:
         """The options for one call; what the call says wins."""
         if options is UNSET:
             return self.effective
-        if options.executor is not None and options.executor != self.executor:
-            _resolve_executor(self.func, options.executor, awaitable=self.is_async)
+        self.executor_for(options)
         return EffectiveConfig.of(self.effective.merged.merge(options))
+
+    def executor_for(self, options: TaskConfig) -> str:
+        """The executor of one call; `DefinitionError` where the one it asks for does not suit the function."""
+        if options.executor is None or options.executor == self.executor:
+            return self.executor
+        return _resolve_executor(self.func, options.executor, awaitable=self.is_async)
+
+    def check_shipping(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise `TaskArgumentError` for arguments that cannot travel to another process."""
+        check_arguments(self.func, self.signature, args, kwargs)
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -97,6 +107,9 @@ def _resolve_executor(func: Callable[..., Any], wanted: str | None, *, awaitable
     natural = "async" if awaitable else "thread"
     if wanted is None or wanted == natural:
         return natural
+    if wanted == "process":
+        check_function(func)
+        return wanted
     if wanted == "async":
         raise DefinitionError(f"executor='async' needs a coroutine function, {name_of(func)} is not; use 'thread'")
     raise DefinitionError(

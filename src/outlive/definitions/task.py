@@ -2,17 +2,19 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
 from outlive.core.config import EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
+from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
 from outlive.definitions.definition import Definition
 from outlive.errors import TaskFailed, WouldDeadlockError
+from outlive.ports import Backend
 
 R = TypeVar("R")
 
@@ -24,6 +26,8 @@ class TaskJournal(Protocol):
     keeps_pending: bool
     #: Whether it is there for another process, too.
     survives_process: bool
+    #: What it writes to.
+    backend: Backend
 
     def write(
         self,
@@ -64,7 +68,11 @@ class Hold(Protocol):
 
 
 class Task(Generic[R]):
-    """One accepted run: follow it, wait for it, cancel it."""
+    """One accepted run: follow it, wait for it, cancel it.
+
+    Where another record already held its idempotency key, it is a handle of that record, whose id it has once
+    `durable()` has returned.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -78,6 +86,7 @@ class Task(Generic[R]):
         "attempts",
         "context",
         "control",
+        "deaths",
         "definition",
         "effective",
         "facts",
@@ -88,6 +97,7 @@ class Task(Generic[R]):
         "has_seen_stop",
         "hold",
         "id",
+        "is_alias",
         "is_ordered",
         "is_stopping",
         "is_submitted",
@@ -126,6 +136,8 @@ class Task(Generic[R]):
         self.status = TaskStatus.PENDING
         self.fence = 0
         self.attempts = 0
+        #: How many attempts in a row took their worker process with them.
+        self.deaths = 0
         self.run_at = facts.run_at
         #: How the body ended, None until the record has ended.
         self.outcome: Outcome | None = None
@@ -147,6 +159,8 @@ class Task(Generic[R]):
         self.is_ordered = False
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
+        #: Whether another record holds its idempotency key, so that nothing runs for this one.
+        self.is_alias = False
         self._committed = False
         self._commit_error: BaseException | None = None
         self._durable_event: anyio.Event | None = None
@@ -197,12 +211,24 @@ class Task(Generic[R]):
     @property
     def is_pending(self) -> bool:
         """Whether it waits for its (next) start."""
-        return self.status is TaskStatus.PENDING
+        return self.status is TaskStatus.PENDING and not self.is_alias
+
+    @property
+    def shutdown_group(self) -> str:
+        """Which of the deadlines at shutdown is its own: `shield`, `process` or `grace`."""
+        if self.effective.shield:
+            return "shield"
+        return "process" if self.facts.executor == "process" else "grace"
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether its record does not depend on how the endpoint of a request ends."""
+        return self.hold is None
 
     async def wait_first_attempt(self) -> None:
         """Return when the first attempt's body has ended, at most the task's `timeout` from now."""
         is_waiting = self.fence == 0 or self.status is TaskStatus.RUNNING
-        if not is_waiting or self.status in FINAL:
+        if not is_waiting or self.is_alias or self.status in FINAL:
             return
         if self._attempt_event is None:
             self._attempt_event = anyio.Event()
@@ -263,7 +289,10 @@ class Task(Generic[R]):
             case Cancelled(reason) | Interrupted(reason):
                 raise TaskFailed(f"{self.facts.func_name} ({self.id}) was {self.status}: {reason}")
             case None:
-                raise TaskFailed(f"{self.facts.func_name} ({self.id}) ended as {self.status} in another process")
+                raise TaskFailed(
+                    f"{self.facts.func_name} ({self.id}) ended as {self.status} in another process, or before this "
+                    f"call; what a function returns is not stored"
+                )
 
     # -- told by the runtime ---------------------------------------------------------------------
 
@@ -273,6 +302,14 @@ class Task(Generic[R]):
         self._commit_error = error
         if self._durable_event is not None:
             self._durable_event.set()
+
+    def stand_for(self, record: TaskRecord) -> None:
+        """Become a handle of the record that holds its idempotency key."""
+        self.id = record.id
+        if record.is_final:
+            self.mark_finished(record.status, None)
+        elif record.fence:
+            self.mark_started()
 
     def mark_started(self) -> None:
         """An attempt has begun."""
@@ -295,6 +332,20 @@ class Task(Generic[R]):
         """Seconds that one attempt may take."""
         return self.effective.timeout
 
+    @property
+    def func_name(self) -> str:
+        """What screens call the function."""
+        return self.facts.func_name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of this run."""
+        return self.effective.tags
+
     def request_stop(self) -> None:
         """Tell the body, by `cancelled()`, that it should end."""
         self.is_stopping = True
+
+    def log(self, level: str, message: str) -> None:
+        """Append a line to the log of the record; from any thread."""
+        self.control.log(self, level, message)

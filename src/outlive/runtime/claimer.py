@@ -91,7 +91,7 @@ class Claimer(Service):
         if record.tags != definition.effective.tags:
             options = replace(options, tags=record.tags)
         effective = definition.with_call_options(options)
-        facts = _facts_of(record, definition.executor)
+        facts = _facts_of(record, definition.executor_for(options))
         context = contextvars.Context()
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
         task.mark_durable()

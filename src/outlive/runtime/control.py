@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from outlive.core.moves import AskCancel, Cancel, Log, Requeue
+from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled
 from outlive.core.states import FINAL, REQUEUABLE, TaskStatus
 from outlive.definitions.task import Task
@@ -78,7 +79,7 @@ class Control:
         task = self._store.get(task_id)
         if task is not None and task.status is TaskStatus.RUNNING:
             return await self._stop(task, reason)
-        return await self._ask_elsewhere(task_id)
+        return await self._ask_elsewhere(task_id, reason)
 
     def _forget(self, task: Task[Any] | None, reason: str) -> None:
         if task is None:
@@ -97,10 +98,13 @@ class Control:
             self.dispatcher.stop(task, Cancelled(reason))
         return asked
 
-    async def _ask_elsewhere(self, task_id: str) -> bool:
+    async def _ask_elsewhere(self, task_id: str, reason: str) -> bool | None:
         (asked,) = await commit(self._journal, [AskCancel(task_id)])
-        if not asked and await self._backend.get(task_id) is None:
+        record = None if asked else await self._backend.get(task_id)
+        if not asked and record is None:
             raise UnknownTaskError(f"there is no task {task_id!r}")
+        if record is not None and record.id != task_id:
+            return await self._try_to_cancel(record.id, reason)
         return asked
 
     # -- requeue ---------------------------------------------------------------------------------
@@ -115,22 +119,19 @@ class Control:
             await self.deferred.step()  # what is to run again must be in the backend
         (done,) = await commit(self._journal, [Requeue(task_id, self._clock.now())])
         if not done:
-            raise await self._why_not_requeued(task_id)
+            await self._requeue_holder(task_id)
+            return
         assert self.claimer is not None
         await self.claimer.explain()
         self.claimer.wake()
 
-    async def _why_not_requeued(self, task_id: str) -> Exception:
+    async def _requeue_holder(self, task_id: str) -> None:
         record = await self._backend.get(task_id)
         if record is None:
-            return UnknownTaskError(f"there is no task {task_id!r}")
-        if record.status not in REQUEUABLE:
-            return TaskStateError(f"task {task_id} is {record.status}; only an ended one can be requeued")
-        if not record.recoverable:
-            return TaskConflictError(
-                f"task {task_id} cannot run again: its function was not declared or its arguments were not stored"
-            )
-        return TaskConflictError(f"another task holds the idempotency key {record.idempotency_key!r}")
+            raise UnknownTaskError(f"there is no task {task_id!r}")
+        if record.id == task_id:
+            raise _why_not_requeued(record)
+        await self.requeue(record.id)
 
     # -- follow ----------------------------------------------------------------------------------
 
@@ -139,10 +140,24 @@ class Control:
         while task.status not in FINAL:
             with anyio.move_on_after(LOOK):
                 await task.finished.wait()
-            if task.id not in self._store and task.status not in FINAL:
+            live = self._store.get(task.id)
+            if live is None and task.status not in FINAL:
                 await self._look_up(task)
+            elif live is not None and live is not task:  # an idempotency key made this a second handle
+                await self.follow(live)
+                task.mark_finished(live.status, live.outcome)
 
     async def _look_up(self, task: Task[Any]) -> None:
         record = await self._backend.get(task.id)
         if record is not None and record.is_final:
             task.mark_finished(record.status, None)
+
+
+def _why_not_requeued(record: TaskRecord) -> Exception:
+    if record.status not in REQUEUABLE:
+        return TaskStateError(f"task {record.id} is {record.status}; only an ended one can be requeued")
+    if not record.recoverable:
+        return TaskConflictError(
+            f"task {record.id} cannot run again: its function was not declared or its arguments were not stored"
+        )
+    return TaskConflictError(f"another task holds the idempotency key {record.idempotency_key!r}")

@@ -23,7 +23,7 @@ class DeferredJournal(Service):
     def __init__(self, process: Process, memory: Backend, journal: Journal) -> None:
         super().__init__(process, process.limits.snapshot_interval)
         assert isinstance(memory, ImmediateBackend)
-        self.memory = memory
+        self.backend: Backend = memory
         self._immediate = memory
         self._journal = journal
         self._moves: dict[str, list[Move]] = {}
@@ -38,15 +38,17 @@ class DeferredJournal(Service):
         """Apply to memory and remember for the flush."""
         answers = self._immediate.apply_now(moves)
         for move, applied in zip(moves, answers, strict=True):
-            if applied:
-                self._moves.setdefault(move.id, []).append(move)
+            # An id that came to stand for another's record goes the way of that record.
+            task_id = move.id if applied else self._immediate.holder_of(move.id)
+            if task_id is not None:
+                self._moves.setdefault(task_id, []).append(move)
         if landed is not None:
             landed(answers, None)
 
     async def step(self) -> None:
         """Hand the moves of ended records to the durable journal."""
         for task_id in list(self._moves):
-            record = await self.memory.get(task_id)
+            record = await self.backend.get(task_id)
             if record is None or record.status in FINAL:
                 self._flush(task_id)
 

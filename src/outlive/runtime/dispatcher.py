@@ -7,7 +7,6 @@ from typing import Any
 from outlive.core.events import LeaseLost
 from outlive.core.moves import Start
 from outlive.core.settle import Cancelled, Interrupted
-from outlive.core.states import TaskStatus
 from outlive.definitions.task import Task
 from outlive.ports import Executor
 from outlive.runtime.lane import Lane
@@ -31,8 +30,8 @@ class Dispatcher:
         self.runner = Runner(process, self._body_over, self.offer)
         #: At shutdown only what would end with the process may still start,
         self.is_draining = False
-        #: and when the time of the tasks with this `shield` is over, none of those.
-        self.closed_to: set[bool] = set()
+        #: and when the time of a `shutdown_group` is over, none of it.
+        self.closed_to: set[str] = set()
 
     def offer(self, task: Task[Any]) -> None:
         """Take a committed pending task that this instance owns; it starts when it is due and a slot is free."""
@@ -62,7 +61,8 @@ class Dispatcher:
 
     def drop(self, task: Task[Any]) -> None:
         """A pending task will not start here now; let go of it and of what waits behind it."""
-        self._store.send_away(task)
+        if not task.is_alias:
+            self._store.send_away(task)
         self._offer_follower(task)
 
     def stop(self, task: Task[Any], stop_as: Cancelled | Interrupted) -> None:
@@ -87,7 +87,7 @@ class Dispatcher:
                 self._start(lane, task)
 
     def _may_start(self, task: Task[Any]) -> bool:
-        return not self.is_draining or (task.ends_with_process and task.effective.shield not in self.closed_to)
+        return not self.is_draining or (task.ends_with_process and task.shutdown_group not in self.closed_to)
 
     def _start(self, lane: Lane, task: Task[Any]) -> None:
         lane.take_slot()
@@ -111,7 +111,7 @@ class Dispatcher:
             self.runner.return_unstarted(task, SHUTDOWN)
 
     def _lose(self, task: Task[Any]) -> None:
-        if task.status is TaskStatus.PENDING:
+        if task.is_pending:
             self._emit(LeaseLost(task.id, task.facts.func_name))
         self.drop(task)
 

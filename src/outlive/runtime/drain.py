@@ -21,7 +21,11 @@ _LAST_WORD = 0.5
 
 
 class Drain:
-    """Empties one process: running tasks get `shutdown_grace`, shielded ones with their handlers `shutdown_timeout`."""
+    """Empties one process.
+
+    Running tasks get `shutdown_grace`, those in worker processes `process_shutdown_timeout`, shielded ones with their
+    handlers `shutdown_timeout`.
+    """
 
     def __init__(self, process: Process, dispatcher: Dispatcher, journal: Journal) -> None:
         self._instance = process.instance.id
@@ -36,8 +40,9 @@ class Drain:
         self._dispatcher.is_draining = True
         self._give_back(lambda task: not task.ends_with_process)
         await asyncio.gather(
-            self._finish(shielded=False, seconds=self._limits.shutdown_grace),
-            self._finish(shielded=True, seconds=self._limits.shutdown_timeout),
+            self._finish("grace", self._limits.shutdown_grace),
+            self._finish("process", self._limits.process_shutdown_timeout),
+            self._finish("shield", self._limits.shutdown_timeout),
         )
         await self._let_land()
         self._give_back(lambda _task: True)
@@ -62,33 +67,33 @@ class Drain:
             return Release(task.id, self._instance)
         return Abandon(task.id, self._instance, self._clock.now(), unrecoverable(task))
 
-    async def _finish(self, *, shielded: bool, seconds: float) -> None:
+    async def _finish(self, group: str, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._work_off(shielded=shielded)
-        self._dispatcher.closed_to.add(shielded)
-        late = self._running(shielded=shielded)
+                await self._work_off(group)
+        self._dispatcher.closed_to.add(group)
+        late = self._running(group)
         for task in late.values():
             self._dispatcher.stop(task, Interrupted("the process shut down while it ran"))
         broken = {runner for runner in late if runner.cancelling()}
         await asyncio.gather(_wait(broken, _CLEAN_UP), _wait(late.keys() - broken, _LAST_WORD))
 
-    async def _work_off(self, *, shielded: bool) -> None:
+    async def _work_off(self, group: str) -> None:
         """Return when nothing runs, and nothing is due that has to run here because nobody else could run it."""
-        while (running := self._running(shielded=shielded)) or self._is_anything_due(shielded=shielded):
+        while (running := self._running(group)) or self._is_anything_due(group):
             if running:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             else:
                 await commit(self._journal, [])  # its start is being written
 
-    def _running(self, *, shielded: bool) -> "dict[asyncio.Task[None], Task[Any]]":
+    def _running(self, group: str) -> "dict[asyncio.Task[None], Task[Any]]":
         running = self._dispatcher.runner.running
-        return {runner: task for runner, task in running.items() if task.effective.shield is shielded}
+        return {runner: task for runner, task in running.items() if task.shutdown_group == group}
 
-    def _is_anything_due(self, *, shielded: bool) -> bool:
+    def _is_anything_due(self, group: str) -> bool:
         now = self._clock.now()
         return any(
-            task.is_pending and task.ends_with_process and task.effective.shield is shielded and task.run_at <= now
+            task.is_pending and task.ends_with_process and task.shutdown_group == group and task.run_at <= now
             for task in self._store
             if task.hold is None and task.is_durable
         )

@@ -1,5 +1,6 @@
 """Accepting: a call becomes a task, the task a record, and the record is committed."""
 
+import asyncio
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
 from outlive.definitions.options import due_at, encode_options
 from outlive.definitions.task import Task, TaskControl, TaskJournal
-from outlive.errors import TaskArgumentError
+from outlive.errors import TaskArgumentError, UnknownTaskError
 from outlive.ports import Backend
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.process import Process
@@ -50,6 +51,7 @@ class Intake:
         self._control = control
         self._journal, self._deferred = journals
         self._on_free = on_free
+        self._searches: set[asyncio.Task[None]] = set()
 
     # -- a call becomes a task -------------------------------------------------------------------
 
@@ -69,7 +71,11 @@ class Intake:
         definition = self._registry.of(func)
         definition.check_call(args, kwargs)
         effective = definition.with_call_options(options)
+        executor = definition.executor_for(options)
+        if executor == "process":
+            definition.check_shipping(args, kwargs)
         facts = self._describe(definition, args, kwargs, effective, timing, source)
+        facts.executor = executor
         context, journal = contextvars.copy_context(), self._journal_for(effective)
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, journal)
         if options is not UNSET:
@@ -95,7 +101,7 @@ class Intake:
         arguments = self._encode(definition, args, kwargs, effective)
         facts = Enqueue(str(uuid7()), definition.identity, definition.display_name, now, now, self._instance)
         facts.source, facts.timing = source, timing
-        facts.queue, facts.priority, facts.executor = effective.queue, effective.priority, definition.executor
+        facts.queue, facts.priority = effective.queue, effective.priority
         facts.tags = effective.tags
         if arguments is None:
             facts.summary, facts.recoverable = summarize(args, kwargs), False
@@ -127,6 +133,14 @@ class Intake:
 
     # -- a task becomes a record -----------------------------------------------------------------
 
+    def accept(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Enqueue tasks, except those whose idempotency key a live task of this process holds: that one is given."""
+        holders = [self._store.reserve(task) for task in tasks]
+        fresh = [task for task, holder in zip(tasks, holders, strict=True) if task is holder]
+        if fresh:
+            self.enqueue(fresh)
+        return holders
+
     def enqueue(self, tasks: Sequence[Task[Any]], *, offer: bool = True) -> None:
         """Write tasks to the journal, one entry per journal. Only from the event loop's thread.
 
@@ -146,7 +160,7 @@ class Intake:
     def discard(self, tasks: Sequence[Task[Any]], reason: str) -> None:
         """Record tasks that will not run, because the endpoint that scheduled them raised."""
         now = self._clock.now()
-        for journal, group in _by_journal(tasks):
+        for journal, group in _by_journal([task for task in tasks if not task.is_alias]):
             moves: list[Move] = []
             for task in group:
                 if not task.is_submitted:
@@ -158,7 +172,7 @@ class Intake:
     def withdraw(self, tasks: Sequence[Task[Any]], reason: str) -> None:
         """Cancel tasks that were written but not offered; those that could not be written have no record."""
         now = self._clock.now()
-        for journal, group in _by_journal([task for task in tasks if task.is_durable]):
+        for journal, group in _by_journal([task for task in tasks if task.is_durable and not task.is_alias]):
             moves = [Cancel(task.id, now, reason) for task in group]
             journal.write(moves, partial(self._discarded, group, reason))
 
@@ -184,8 +198,11 @@ class Intake:
         self, tasks: Sequence[Task[Any]], answers: Sequence[bool], error: BaseException | None, *, offer: bool
     ) -> None:
         for at, task in enumerate(tasks):
-            task.mark_durable(error)
-            self._proceed(task, offer=offer, accepted=error is None and answers[at])
+            accepted = error is None and answers[at]
+            task.is_alias = error is None and not accepted and task.facts.idempotency_key is not None
+            if not task.is_alias:
+                task.mark_durable(error)
+            self._proceed(task, offer=offer, accepted=accepted)
 
     def _proceed(self, task: Task[Any], *, offer: bool, accepted: bool) -> None:
         if task.facts.started_at is not None:
@@ -194,8 +211,33 @@ class Intake:
             self._on_free()
         elif accepted and offer:
             self._dispatcher.offer(task)
-        if not accepted:
+        if task.is_alias:
+            self._store.remove(task)
+            self._search(task)
+        elif not accepted:
             self._refuse(task)
+
+    def _search(self, task: Task[Any]) -> None:
+        search = asyncio.create_task(self._find_holder(task), name="outlive idempotency key")
+        self._searches.add(search)  # the event loop keeps only weak references
+        search.add_done_callback(self._searches.discard)
+
+    async def _find_holder(self, task: Task[Any]) -> None:
+        """Make a task whose idempotency key was held a handle of the record that holds it."""
+        try:
+            record = await task.journal.backend.get(task.id)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to who waits for the task
+            record, failure = None, error
+        else:
+            failure = UnknownTaskError(
+                f"the record that held the idempotency key {task.facts.idempotency_key!r} is gone"
+            )
+        if record is None:
+            task.mark_durable(failure)
+            self._refuse(task)
+        else:
+            task.stand_for(record)
+            task.mark_durable()
 
     def _refuse(self, task: Task[Any]) -> None:
         task.mark_finished(TaskStatus.REJECTED, Cancelled("the record could not be written; nothing was accepted"))

@@ -45,7 +45,7 @@ class Journal:
     """
 
     def __init__(self, process: Process, backend: Backend) -> None:
-        self._backend = backend
+        self.backend = backend
         self.keeps_pending, self.survives_process = True, backend.durable
         self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
         self._clock = process.clock
@@ -116,7 +116,7 @@ class Journal:
         moves = entries[0].moves if len(entries) == 1 else list(chain.from_iterable(entry.moves for entry in entries))
         applied: asyncio.Future[Sequence[bool]]
         try:
-            applied = asyncio.ensure_future(self._backend.apply(moves))
+            applied = asyncio.ensure_future(self.backend.apply(moves))
         except BackendError as error:
             applied = self._loop.create_future()
             applied.set_exception(error)

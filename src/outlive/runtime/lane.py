@@ -4,7 +4,6 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from outlive.core.states import TaskStatus
 from outlive.definitions.task import Task
 from outlive.ports import Executor
 
@@ -42,7 +41,7 @@ class Lane:
         """The next task that still wants to start."""
         while self.waiting:
             task = heappop(self.waiting)[2]
-            if task.status is TaskStatus.PENDING:
+            if task.is_pending:
                 return task
         return None
 

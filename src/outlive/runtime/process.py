@@ -12,9 +12,10 @@ from outlive.runtime.store import TaskStore
 class Limits:
     """The numbers of one process; seconds where they are times."""
 
-    #: Running tasks at shutdown, shielded ones with their handlers.
+    #: Running tasks at shutdown, shielded ones with their handlers, those in worker processes.
     shutdown_grace: float = 5.0
     shutdown_timeout: float = 30.0
+    process_shutdown_timeout: float = 30.0
     #: Without a beat for this long an instance is dead.
     lease: float = 15.0
     #: Between looks at what other processes left in a shared backend.
@@ -31,7 +32,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least_is_zero = field.name.startswith("shutdown")
+            least_is_zero = "shutdown" in field.name
             if value is not None and (value < 0 or (value == 0 and not least_is_zero)):
                 raise ConfigError(f"{field.name}={value!r} must be {'0 or more' if least_is_zero else 'more than 0'}")
 

@@ -78,6 +78,7 @@ class Runner:
         try:
             task.has_begun = True
             outcome = _as_asked(task, await lane.executor.call(task)) if task.stop_as is None else task.stop_as
+            task.deaths = task.deaths + 1 if isinstance(outcome, Failed) and outcome.worker_died else 0
             move = self._decide(task, outcome)
             task.mark_attempt_over()
             self._body_over(lane, task)
@@ -93,7 +94,7 @@ class Runner:
         if isinstance(outcome, Succeeded):
             return succeed(task.id, task.fence, self._clock.now())
         retry = task.effective.retry
-        attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt)
+        attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt, task.deaths)
         chance = random.random() if retry.jitter else 0.5  # noqa: S311 spreads retries, guards nothing
         return settle(attempt, outcome, self._clock.now(), chance)
 

@@ -1,5 +1,6 @@
 """What this process holds live."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,17 +16,44 @@ class TaskStore:
         self._tasks: dict[str, Task[Any]] = {}
         # Handles of records that went to the backend unowned: whoever claims one here gets the caller's own objects.
         self._away: WeakValueDictionary[str, Task[Any]] = WeakValueDictionary()
+        # Who holds an idempotency key here; asked and taken from the threads of endpoints, too.
+        self._keys: dict[str, Task[Any]] = {}
+        self._keys_lock = threading.Lock()
         self._waiting_for_room: tuple[int, Callable[[], None]] | None = None
 
     def add(self, task: Task[Any]) -> None:
         """Hold a task that this process owns."""
         self._tasks[task.id] = task
+        if task.facts.idempotency_key is not None:
+            self.reserve(task)
 
     def remove(self, task: Task[Any]) -> None:
         """Let go of a task that has ended or that others may take."""
-        self._tasks.pop(task.id, None)
+        if self._tasks.get(task.id) is task:
+            del self._tasks[task.id]
+        if task.facts.idempotency_key is not None:
+            self._free_key(task, task.facts.idempotency_key)
         if self._waiting_for_room is not None:
             self._tell_of_room(*self._waiting_for_room)
+
+    def reserve(self, task: Task[Any]) -> Task[Any]:
+        """Take the task's idempotency key for it until it is removed; give the task that has it, this or another."""
+        key = task.facts.idempotency_key
+        if key is None:
+            return task
+        with self._keys_lock:
+            holder = self._keys.setdefault(key, task)
+        return holder if holder.is_sure else task
+
+    def holder_of(self, key: str) -> Task[Any] | None:
+        """The live task that holds an idempotency key here."""
+        holder = self._keys.get(key)
+        return holder if holder is not None and holder.is_sure else None
+
+    def _free_key(self, task: Task[Any], key: str) -> None:
+        with self._keys_lock:
+            if self._keys.get(key) is task:
+                del self._keys[key]
 
     def call_when_below(self, count: int, callback: Callable[[], None]) -> None:
         """Call back, once, when fewer than `count` tasks are held."""

@@ -61,6 +61,9 @@ class Moments:
         self.is_used = True
         if timing is None:
             timing = self._timing_of_add_task(task)
+        holder = self._key_holder(runtime, task, timing)
+        if holder is not task:
+            return self._join(holder)
         if timing == IMMEDIATE:
             self._start_now(runtime, task)
         elif self.is_decided and threading.get_ident() != runtime.loop_thread:
@@ -68,6 +71,24 @@ class Moments:
         else:
             self._keep(runtime, task)
         return task
+
+    def _key_holder(self, runtime: Runtime, task: Task[Any], timing: str) -> Task[Any]:
+        """The task that already holds the idempotency key, as far as this process knows; else the task itself."""
+        key = task.facts.idempotency_key
+        if key is None:
+            return task
+        for waiting in (*self._route, *self._response):
+            if waiting.facts.idempotency_key == key:
+                return waiting
+        if timing == IMMEDIATE:
+            return runtime.store.reserve(task)
+        return runtime.store.holder_of(key) or task
+
+    def _join(self, holder: Task[Any]) -> Task[Any]:
+        """Let the response wait until the task that stands for this call is durable, too."""
+        if holder.hold is None and not holder.is_durable and not self.is_released:
+            self._uncommitted.append(holder)
+        return holder
 
     def _timing_of_add_task(self, task: Task[Any]) -> str:
         if task.effective.eager or task.effective.priority is not None:

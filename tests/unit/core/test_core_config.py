@@ -152,7 +152,7 @@ def test_a_value_that_cannot_work_is_refused_where_it_is_given(name, value):
         ({"delay": -1}, "must be a number of seconds, 0 or more"),
         ({"timeout": 0}, "must be more than 0 seconds; leave it out for no limit"),
         ({"retry_jitter": 2}, "must be from 0 to 1"),
-        ({"executor": "fork"}, "is unknown; choose one of async, thread"),
+        ({"executor": "fork"}, "is unknown; choose one of async, thread, process"),
         ({"retry_on": int}, "must be an exception type, a tuple of them, or a function of the exception"),
         ({"tags": {"user": 7}}, "must map text to text"),
         ({"name": "\ud800"}, "must be text that can be stored"),

@@ -66,6 +66,16 @@ def test_a_retry_on_that_raises_fails_the_record_and_says_so():
     assert move.reason == "not retried, because retry_on raised LookupError: no such ? code"
 
 
+def test_three_dead_workers_in_a_row_end_the_record_whatever_retries_are_left():
+    dying = attempt(2, retries=9)
+    moves = []
+    for dying.deaths in (1, 2, 3):
+        moves.append(settle(dying, failed(), NOW, 0.5))
+
+    assert [move.status for move in moves] == ["pending", "pending", "failed"]
+    assert moves[-1].reason == "not retried, because 3 worker processes in a row have died of it"
+
+
 def test_a_cancelled_body_ends_the_record_as_cancelled_with_the_reason():
     move = settle(attempt(retries=3), Cancelled("not needed"), NOW, 0.5)
     assert (move.event, move.status, move.reason) == (Event.CANCEL, TaskStatus.CANCELLED, "not needed")

@@ -49,7 +49,7 @@ class _Batch:
     def _apply_kind(self, kind: Kind, places: list[int]) -> None:
         for chunk in chunks(places):
             if len(chunk) == 1:
-                self._effects[chunk[0]] = self._changed(kind, chunk) == 1
+                self._apply_one(kind, chunk[0])
             elif self._careful:
                 self._apply_with_care(kind, chunk)
             elif self._changed(kind, chunk) == len(chunk):
@@ -67,7 +67,12 @@ class _Batch:
             self._took_effect(chunk)
             return
         for place in chunk:
-            self._effects[place] = self._changed(kind, [place]) == 1
+            self._apply_one(kind, place)
+
+    def _apply_one(self, kind: Kind, place: int) -> None:
+        self._effects[place] = self._changed(kind, [place]) == 1
+        if kind.otherwise is not None and not self._effects[place]:
+            self._changed(kind.otherwise, [place])
 
     def _changed(self, kind: Kind, places: Sequence[int]) -> int:
         size = size_for(len(places))

@@ -29,6 +29,8 @@ class Kind:
 
     queries: tuple[str, ...]
     row: Callable[[Any], _Row]
+    #: What is done instead of a move that had no effect.
+    otherwise: "Kind | None" = None
 
 
 def _enqueue_row(move: Enqueue) -> _Row:
@@ -49,7 +51,7 @@ def _id_row(move: AskCancel) -> _Row:
 _pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", "run_at")
 
 KINDS = (
-    Kind(("enqueue",), _enqueue_row),
+    Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
     Kind(("start",), attrgetter("id", "fence", "owner", "at")),
     Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
     Kind(("retry_attempt", "retry"), _pending_row),

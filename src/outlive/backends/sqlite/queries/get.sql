@@ -1,16 +1,19 @@
--- One record with its logs and the attempts it has left behind.
+-- One record with its logs and the attempts it has left behind, by its id or by one that stands for it.
 select
     {record},
     (
         select json_group_array(json_array(attempt, cast(at as integer), at - cast(at as integer), level, message))
-        from (select attempt, at, level, message from outlive_log where task_id = :id order by seq)
+        from (select attempt, at, level, message from outlive_log where task_id = record.id order by seq)
     ),
     (
         select json_group_array(json_array(
             number, cast(started_at as integer), started_at - cast(started_at as integer),
             cast(ended_at as integer), ended_at - cast(ended_at as integer), outcome, error, stacktrace, owner
         ))
-        from (select * from outlive_attempt where task_id = :id order by number)
+        from (select * from outlive_attempt where task_id = record.id order by number)
     )
 from outlive_record as record
-where record.id = :id;
+where record.id = coalesce(
+    (select known.id from outlive_record as known where known.id = :id),
+    (select alias.record_id from outlive_alias as alias where alias.id = :id)
+);
