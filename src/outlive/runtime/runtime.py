@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from outlive.core.events import ServiceFailed
 from outlive.errors import BackendUnavailableError
 from outlive.ports import Backend, Executor
+from outlive.runtime.cancellations import Cancellations
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.control import Control
 from outlive.runtime.deferred import DeferredJournal
@@ -53,7 +54,7 @@ class Runtime:
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
-            services.append(self._deferred)
+            services += [self._deferred, Cancellations(process, self.backend, self.control)]
         return services
 
     async def start(self) -> None:
