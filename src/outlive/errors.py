@@ -54,7 +54,7 @@ class TaskFailed(OutliveError):  # noqa: N818 - names what happened to the task,
 
 
 class WouldDeadlockError(OutliveError, RuntimeError):
-    """The endpoint waits for a task that can only start after the endpoint has returned."""
+    """Code waits for what can only happen after it has gone on, e.g. an endpoint for a task that starts after it."""
 
 
 class IllegalTransitionError(OutliveError):

@@ -140,6 +140,17 @@ class TaskManager:
         """
         return await self.using().enqueue(func, *args, **kwargs)
 
+    @overload
+    def enqueue_sync(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    @overload
+    def enqueue_sync(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    def enqueue_sync(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+        """What `enqueue` does, for threads and code outside the event loop: blocks until the record is durable.
+
+        Raises `WouldDeadlockError` in the thread of the manager's event loop, and what `enqueue` raises.
+        """
+        return self.using().enqueue_sync(func, *args, **kwargs)
+
     def using(self, **options: Unpack[TaskOptions]) -> "Enqueuer":
         """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs."""
         return Enqueuer(self, config_of(options))
@@ -336,10 +347,17 @@ class Enqueuer:
     async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
     async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
         """Accept one run of `func` and return its handle when the record is durable."""
-        intake = self._manager.runtime.intake
-        (task,) = intake.accept([intake.build(func, args, kwargs, self._options)])
-        await task.durable()
-        return task
+        runtime = self._manager.runtime
+        return await runtime.accept(runtime.intake.build(func, args, kwargs, self._options))
+
+    @overload
+    def enqueue_sync(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    @overload
+    def enqueue_sync(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
+    def enqueue_sync(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+        """Accept one run of `func` from another thread and return its handle when the record is durable."""
+        runtime = self._manager.runtime
+        return runtime.accept_from_thread(runtime.intake.build(func, args, kwargs, self._options))
 
     async def enqueue_many(
         self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]

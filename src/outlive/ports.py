@@ -99,6 +99,10 @@ class Backend(Protocol):
         """How many records have each status; statuses without records may be missing."""
         ...
 
+    async def asked_to_cancel(self, owner: str) -> Mapping[str, str | None]:
+        """Live records of `owner` that somebody asked to cancel, and the reason, where one was given."""
+        ...
+
     async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
         """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
         ...

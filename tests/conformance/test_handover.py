@@ -155,7 +155,7 @@ async def test_rescue_of_running(backend, again):
     if again:
         assert (list(rescue.requeued), list(rescue.interrupted)) == (["t"], [])
         assert (record.status, record.owner, record.attempts) == (TaskStatus.PENDING, None, 0)
-        assert (record.run_at, record.cancel_requested, record.fence) == (moment(NOW + 9), False, 1)
+        assert (record.run_at, record.cancel_requested, record.fence) == (moment(NOW + 9), True, 1)
     else:
         assert (list(rescue.requeued), list(rescue.interrupted)) == ([], ["t"])
         assert (record.status, record.end_time) == (TaskStatus.INTERRUPTED, moment(NOW + 9))

@@ -194,14 +194,14 @@ async def test_settle_refuses_what_the_state_table_does_not_have(backend):
 
 
 async def test_retry_waits_with_its_owner_and_counts(backend):
-    await applied(backend, enqueue("t", owner="me"), start("t"), AskCancel("t"), retry("t"))
+    await applied(backend, enqueue("t", owner="me"), start("t"), AskCancel("t", "enough"), retry("t"))
 
     record = await given(backend, "t")
 
     assert (record.status, record.owner, record.attempts, record.fence) == (TaskStatus.PENDING, "me", 1, 1)
     assert (record.run_at, record.start_time, record.end_time) == (moment(NOW + 5), None, None)
     assert (record.error, record.stacktrace) == ("boom", "trace of boom")
-    assert not record.cancel_requested
+    assert record.cancel_requested
     [attempt] = record.history
     assert (attempt.number, attempt.outcome, attempt.error) == (1, TaskStatus.FAILED, "boom")
     assert (attempt.started_at, attempt.ended_at, attempt.owner) == (moment(NOW + 1), moment(NOW + 2), "me")

@@ -108,6 +108,11 @@ class Comparison(RuleBasedStateMachine):
         ours, theirs = self.both("explain", functions, "not known")
         assert ours == theirs
 
+    @rule(owner=owners)
+    def asked_to_cancel(self, owner: str) -> None:
+        ours, theirs = self.both("asked_to_cancel", owner)
+        assert ours == theirs
+
     @rule(instance=owners)
     def rescue(self, instance: str) -> None:
         ours, theirs = self.both("rescue", instance, self.now, "died")
@@ -168,7 +173,7 @@ class Comparison(RuleBasedStateMachine):
             "release": lambda: Release(step["id"], owner, step["text"]),
             "abandon": lambda: Abandon(step["id"], owner, self.now, "cannot be rebuilt"),
             "cancel": lambda: Cancel(step["id"], self.now, "asked"),
-            "ask_cancel": lambda: AskCancel(step["id"]),
+            "ask_cancel": lambda: AskCancel(step["id"], step["text"]),
             "requeue": lambda: Requeue(step["id"], self.now),
             "log": lambda: Log(step["id"], fence, self.now, "info", step["text"] or ""),
         }

@@ -6,6 +6,7 @@ import threading
 import pytest
 from fastapi import FastAPI
 from support.databases import FakeDatabase
+from support.instances import declare
 from support.recording import Gate, Trail
 from support.serving import serving
 from support.waiting import ended, record_of, turns, until
@@ -204,3 +205,60 @@ async def test_a_cancelled_task_frees_its_slot(backend_url):
         await (await manager.enqueue(trail.mark_async, "next")).result(5)
 
     assert trail == ["next"]
+
+
+async def test_a_body_in_another_instance_is_cancelled_there_with_the_reason_given_here(shared):
+    trail, gate = Trail(), Gate()
+    here, there = shared.instance(), shared.instance()
+    work, _ = declare(here, trail, gate), declare(there, trail, gate)
+
+    async with here, there:
+        task = await here.enqueue(work, "began")
+        await gate.entered.wait()
+        assert await there.cancel(task.id, "not needed")
+        assert (await record_of(there, task.id)).status is TaskStatus.RUNNING
+        shared.clock.advance(1)
+        record = await ended(there, task.id)
+
+    assert (record.status, record.reason) == (TaskStatus.CANCELLED, "not needed")
+    assert trail == ["began"]
+
+
+async def test_a_retry_that_another_instance_has_cancelled_does_not_come(shared):
+    entered, release, attempts = threading.Event(), threading.Event(), []
+    here, there = shared.instance(), shared.instance()
+
+    @here.task(retries=5, delay=60)
+    def fails():
+        attempts.append(1)
+        entered.set()
+        release.wait(20)
+        raise OSError
+
+    async with here, there:
+        task = await here.enqueue(fails)
+        await until(entered.is_set)
+        assert await there.cancel(task.id, "not needed")
+        release.set()
+        await until(lambda: task.is_pending)
+        shared.clock.advance(1)
+        record = await ended(there, task.id)
+
+    assert (record.status, attempts) == (TaskStatus.CANCELLED, [1])
+
+
+async def test_what_was_to_be_cancelled_when_its_process_died_is_not_run_again(shared):
+    trail, gate = Trail(), Gate()
+    here, there = shared.instance(), shared.instance()
+    work, _ = [declare(one, trail, gate, requeue_on_interrupt=True) for one in (here, there)]
+
+    async with here, there:
+        task = await here.enqueue(work, "began")
+        await gate.entered.wait()
+        assert await there.cancel(task.id)
+        await here.shutdown()
+        shared.clock.advance(1)
+        record = await ended(there, task.id)
+
+    assert record.status is TaskStatus.CANCELLED
+    assert trail == ["began"]

@@ -99,13 +99,8 @@ async def test_a_record_whose_arguments_no_longer_fit_stays_pending_and_says_so(
     shared.clock.advance(5)
     async with after:
         await until(lambda: shared.happened(CannotRun))
-
-        async def given_back():
-            return (await record_of(after, task.id)).owner is None
-
-        await until(given_back)
+        record = await until(lambda: _free(after, task.id))
         await turns(50)
-        record = await record_of(after, task.id)
 
     assert record.status is TaskStatus.PENDING
     assert "cannot be run as the code is now" in str(record.reason)
@@ -138,3 +133,8 @@ async def test_old_finished_records_are_forgotten_and_interrupted_ones_are_kept(
         await until(is_gone)
         assert (await record_of(manager, young.id)).status is TaskStatus.SUCCESS
         assert (await record_of(manager, interrupted.id)).status is TaskStatus.INTERRUPTED
+
+
+async def _free(manager, task_id):
+    record = await record_of(manager, task_id)
+    return record if record.owner is None and record.reason else None

@@ -18,6 +18,7 @@ PORT = (
     "prune",
     "join",
     "beat",
+    "asked_to_cancel",
     "leave",
     "lost",
 )

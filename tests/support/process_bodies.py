@@ -61,6 +61,10 @@ def says(path: str) -> str:
     return context.task_id
 
 
+def works(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: TID251 - long work
+
+
 def waits(path: str) -> int:
     Path(path).write_text(str(os.getpid()))
     _wait_for(f"{path}.go")

@@ -186,7 +186,6 @@ class MemoryBackend:
             row.history = []
         row.history.append(_attempt(row, outcome))
         row.started_at = row.ended_at = None
-        row.cancel_requested = False
 
     def _finish(self, row: _Row) -> None:
         self._finished[row.facts.id] = None
@@ -242,7 +241,7 @@ class MemoryBackend:
         row = self._rows.get(move.id)
         if row is None or row.status is not TaskStatus.RUNNING:
             return False
-        row.cancel_requested = True
+        row.cancel_requested, row.reason = True, move.reason
         return True
 
     def _requeue(self, move: Requeue) -> bool:
@@ -256,6 +255,7 @@ class MemoryBackend:
         del self._finished[move.id]
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
         row.error = row.stacktrace = row.reason = row.ended_at = None
+        row.cancel_requested = False
         return True
 
     def _log(self, move: Log) -> bool:
@@ -348,6 +348,11 @@ class MemoryBackend:
         for task_id in old:
             self._drop(task_id)
         return len(old)
+
+    async def asked_to_cancel(self, owner: str) -> Mapping[str, str | None]:
+        """What an owner was asked to cancel and has not ended yet."""
+        asked = [row for row in self._rows.values() if row.cancel_requested and row.owner == owner]
+        return {row.facts.id: row.reason for row in asked if row.status in LIVE}
 
     # -- instances -------------------------------------------------------------------------------
 

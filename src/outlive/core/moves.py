@@ -97,9 +97,13 @@ class Cancel:
 
 @dataclass(slots=True)
 class AskCancel:
-    """Ask the instance that runs a record to cancel it; the status stays running until the body has ended."""
+    """Ask the instance that runs a record to cancel it; the status stays running until the body has ended.
+
+    What was asked holds until the record has ended, also where the attempt fails first and is to be repeated.
+    """
 
     id: str
+    reason: str | None = None
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from outlive.core.events import CannotRun
-from outlive.core.moves import Enqueue, Release
+from outlive.core.moves import Cancel, Enqueue, Release
 from outlive.core.record import TaskRecord
+from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
@@ -54,7 +55,10 @@ class Claimer(Service):
                 self._instance, self._registry.identities(), limit, self.clock.now(), self._refused
             )
             for record in claim.records:
-                self._take(record)
+                if record.cancel_requested:
+                    self._cancel(record)
+                else:
+                    self._take(record)
             if len(claim.records) < limit:
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
@@ -96,6 +100,14 @@ class Claimer(Service):
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
         task.mark_durable()
         return task
+
+    def _cancel(self, record: TaskRecord) -> None:
+        """Its owner was asked to cancel it and ended before it did."""
+        reason = "it was to be cancelled when its process ended"
+        self._journal.write([Cancel(record.id, self.clock.now(), reason)])
+        task = self._store.welcome_back(record.id)
+        if task is not None:
+            task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
 
     def _refuse(self, record: TaskRecord, reason: str) -> None:
         self._refused.add(record.id)

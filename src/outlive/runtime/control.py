@@ -91,7 +91,7 @@ class Control:
     async def _stop(self, task: Task[Any], reason: str) -> bool | None:
         assert self.dispatcher is not None
         task.stop_as = Cancelled(reason)  # a body that ends while this is written counts as cancelled already
-        (asked,) = await commit(task.journal, [AskCancel(task.id)])
+        (asked,) = await commit(task.journal, [AskCancel(task.id, reason)])
         if task.status is TaskStatus.PENDING:
             return None
         if asked and task.status is TaskStatus.RUNNING:
@@ -99,7 +99,7 @@ class Control:
         return asked
 
     async def _ask_elsewhere(self, task_id: str, reason: str) -> bool | None:
-        (asked,) = await commit(self._journal, [AskCancel(task_id)])
+        (asked,) = await commit(self._journal, [AskCancel(task_id, reason)])
         record = None if asked else await self._backend.get(task_id)
         if not asked and record is None:
             raise UnknownTaskError(f"there is no task {task_id!r}")

@@ -3,10 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Mapping
+from concurrent.futures import wait
+from typing import Any
 
 from outlive.core.events import ServiceFailed
-from outlive.errors import BackendUnavailableError
+from outlive.definitions.task import Task
+from outlive.errors import BackendUnavailableError, NotInitializedError, WouldDeadlockError
 from outlive.ports import Backend, Executor
+from outlive.runtime.cancellations import Cancellations
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.control import Control
 from outlive.runtime.deferred import DeferredJournal
@@ -18,6 +22,14 @@ from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
 from outlive.runtime.service import Service
+
+#: Seconds between looks at whether the event loop still runs.
+_LOOK = 1.0
+
+_LOOP_ENDED = (
+    "the event loop that the task manager was started on does not run any more; keep it running, or await "
+    "manager.startup() on the one that does"
+)
 
 
 class Runtime:
@@ -53,7 +65,7 @@ class Runtime:
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
-            services.append(self._deferred)
+            services += [self._deferred, Cancellations(process, self.backend, self.control)]
         return services
 
     async def start(self) -> None:
@@ -68,6 +80,33 @@ class Runtime:
             raise
         for service in self._services:
             service.start()
+
+    async def accept(self, task: Task[Any]) -> Task[Any]:
+        """Enqueue a task and give it, or the one that holds its idempotency key, when the record is durable."""
+        (accepted,) = self.intake.accept([task])
+        await accepted.durable()
+        return accepted
+
+    def accept_from_thread(self, task: Task[Any]) -> Task[Any]:
+        """Do the same from a thread, which is blocked meanwhile."""
+        if threading.get_ident() == self.loop_thread:
+            raise WouldDeadlockError(
+                f"enqueue_sync({task.func_name}) was called in the thread of the event loop, which it would wait for; "
+                f"use `await enqueue(...)` there"
+            )
+        accepting = self.accept(task)
+        try:
+            accepted = asyncio.run_coroutine_threadsafe(accepting, self.loop)
+        except RuntimeError as error:  # the loop is closed
+            accepting.close()
+            raise NotInitializedError(_LOOP_ENDED) from error
+        while True:
+            done, _ = wait([accepted], timeout=_LOOK)
+            if done:
+                return accepted.result()
+            if not self.loop.is_running():
+                accepted.cancel()
+                raise NotInitializedError(_LOOP_ENDED)
 
     async def stop(self) -> None:
         """Drain, flush and let go of everything."""

@@ -102,6 +102,7 @@ def plan(connection, name, **values):
         pytest.param("rescue_rest", ["outlive_record_held"], id="rescue-rest"),
         pytest.param("prune", ["outlive_record_ended"], id="prune"),
         pytest.param("counts", ["outlive_record_live"], id="counts"),
+        pytest.param("asked_to_cancel", ["outlive_record_asked"], id="asked"),
         pytest.param("get", ["outlive_log_task"], id="get"),
     ],
 )

@@ -142,6 +142,13 @@ class SqliteBackend:
         assert found is not None
         return {TaskStatus(status): count for status, count in json.loads(found[0]).items()}
 
+    async def asked_to_cancel(self, owner: str) -> Mapping[str, str | None]:
+        """What an owner was asked to cancel and has not ended yet."""
+        found = await self._query("asked_to_cancel", owner=owner)
+        assert found is not None
+        asked: dict[str, str | None] = json.loads(found[0])
+        return asked
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:

@@ -44,10 +44,6 @@ def _enqueue_row(move: Enqueue) -> _Row:
     )  # fmt: skip
 
 
-def _id_row(move: AskCancel) -> _Row:
-    return (move.id,)
-
-
 _pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", "run_at")
 
 KINDS = (
@@ -59,7 +55,7 @@ KINDS = (
     Kind(("release",), attrgetter("id", "owner", "reason")),
     Kind(("abandon",), attrgetter("id", "owner", "at", "reason")),
     Kind(("cancel",), attrgetter("id", "at", "reason")),
-    Kind(("ask_cancel",), _id_row),
+    Kind(("ask_cancel",), attrgetter("id", "reason")),
     Kind(("requeue_attempt", "requeue"), attrgetter("id", "at")),
     Kind(("log",), attrgetter("id", "attempt", "at", "level", "message")),
 )
