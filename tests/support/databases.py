@@ -20,6 +20,10 @@ PORT = (
     "beat",
     "leave",
     "lost",
+    "register",
+    "due",
+    "schedules",
+    "pause",
 )
 
 

@@ -5,12 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
+from outlive.backends.timetable import Timetable
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
     AskCancel,
     Cancel,
     Enqueue,
+    Fire,
     Log,
     Move,
     Release,
@@ -19,8 +21,9 @@ from outlive.core.moves import (
     Start,
 )
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
+from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import ATTEMPT_OUTCOMES, FINAL, LIVE, REQUEUABLE, Event, TaskStatus, check
-from outlive.ports import Claim, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, Rescue
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
@@ -79,7 +82,10 @@ class MemoryBackend:
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
+        self._timetable = Timetable(self._is_running)
+        self._of_schedule: dict[str, set[str]] = {}
         self._verbs = {
+            Fire: self._timetable.fire,
             Enqueue: self._enqueue,
             Start: self._start,
             Settle: self._settle,
@@ -110,12 +116,20 @@ class MemoryBackend:
         return [verbs[type(move)](move) for move in moves]  # type: ignore[operator]
 
     def _enqueue(self, move: Enqueue) -> bool:
+        if move.schedule is not None and not self._timetable.has_fired(move.schedule, move.id):
+            return False
         if move.id in self._rows or not self._reserve_key(move):
             return False
+        if move.schedule is not None:
+            self._of_schedule.setdefault(move.schedule, set()).add(move.id)
         row = self._rows[move.id] = _Row(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
         return True
+
+    def _is_running(self, schedule: str) -> bool:
+        runs = self._of_schedule.get(schedule, set())
+        return any(self._rows[task_id].status in LIVE for task_id in runs)
 
     def _reserve_key(self, move: Enqueue) -> bool:
         if move.idempotency_key is None:
@@ -183,6 +197,8 @@ class MemoryBackend:
     def _drop(self, task_id: str) -> None:
         row = self._rows.pop(task_id)
         del self._finished[task_id]
+        if row.facts.schedule is not None:
+            self._of_schedule[row.facts.schedule].discard(task_id)
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
@@ -332,6 +348,24 @@ class MemoryBackend:
             self._drop(task_id)
         return len(old)
 
+    # -- schedules -------------------------------------------------------------------------------
+
+    async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
+        """Take over what an instance declares."""
+        self._timetable.register(entries, now)
+
+    async def due(self, now: float, limit: int, without: Collection[str] = ()) -> Due:
+        """What is due."""
+        return self._timetable.due(now, limit, without)
+
+    async def schedules(self) -> Sequence[ScheduleState]:
+        """All schedules, by name."""
+        return self._timetable.list()
+
+    async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
+        """Pause or resume."""
+        return self._timetable.pause(schedule, next_at, paused=paused)
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -401,6 +435,7 @@ def _record(row: _Row, *, whole: bool = False) -> TaskRecord:
         executor=facts.executor,
         queue=facts.queue,
         label=facts.label,
+        schedule=facts.schedule,
         idempotency_key=facts.idempotency_key,
         arguments=facts.arguments,
         summary=facts.summary,
