@@ -26,6 +26,7 @@ from outlive.errors import (
 )
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
+from outlive.router import TaskRouter
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
@@ -56,6 +57,7 @@ __all__ = [
     "TaskManager",
     "TaskRecord",
     "TaskRegistry",
+    "TaskRouter",
     "TaskStateError",
     "TaskStatus",
     "Tasks",

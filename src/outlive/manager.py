@@ -21,13 +21,13 @@ from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
-from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance
+from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.runtime import Runtime
@@ -37,14 +37,13 @@ from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
 
 Observer = Callable[[RuntimeEvent], None]
 
 _log = logging.getLogger("outlive")
 
 
-class TaskManager:
+class TaskManager(Declarations):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -80,7 +79,7 @@ class TaskManager:
         **defaults: Unpack[TaskOptions],
     ) -> None:
         self.backend = _choose_backend(backend, snapshot_db, snapshot_backend)
-        self.registry = TaskRegistry(config_of(defaults))
+        super().__init__(config_of(defaults))
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
             shutdown_timeout=shutdown_timeout,
@@ -102,22 +101,6 @@ class TaskManager:
         self._stopping: asyncio.Task[None] | None = None
         self._no_store = TaskStore()
         seam.install()
-
-    # -- declaring -------------------------------------------------------------------------------
-
-    def task(self, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
-        """Declare a function as a task, with any option of `TaskConfig`; gives back the function itself.
-
-        Raises `DefinitionError` where the executor does not suit the function or its name is taken, `ConfigError`
-        for an option that cannot work; both are `ValueError`s.
-        """
-        config = config_of(options)
-
-        def declare(func: F) -> F:
-            self.registry.register(func, config)
-            return func
-
-        return declare
 
     # -- scheduling ------------------------------------------------------------------------------
 
@@ -295,7 +278,9 @@ class TaskManager:
     def _make_process(self) -> Process:
         instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
         store = TaskStore()
-        return Process(instance, self.registry, store, self._clock, self._emit, self._limits, self._persists)
+        return Process(
+            instance, self.registry, store, self._clock, self._emit, self._limits, self._persists, self._plan
+        )
 
     def _make_executors(self) -> dict[str, Executor]:
         return {

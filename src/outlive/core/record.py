@@ -84,7 +84,7 @@ class TaskRecord:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     #: `manual` or `scheduled`.
     source: str = "manual"
-    #: `immediate`, `after_route`, `after_response` or `enqueue`.
+    #: `immediate`, `after_route`, `after_response`, `enqueue`, `schedule` or `interval`.
     timing: str = "enqueue"
     priority: int | None = None
     executor: str = "async"

@@ -262,6 +262,11 @@ class Task(Generic[R]):
             case None:
                 raise TaskFailed(f"{self.facts.func_name} ({self.id}) ended as {self.status} in another process")
 
+    def keep_slot(self, schedule: str, slot: float) -> None:
+        """It is the run of a slot, and was due then."""
+        self.facts.schedule = schedule
+        self.facts.run_at = self.run_at = slot
+
     # -- told by the runtime ---------------------------------------------------------------------
 
     def mark_durable(self, error: BaseException | None = None) -> None:
