@@ -31,6 +31,7 @@ from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.runtime import Runtime
+from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
@@ -252,6 +253,31 @@ class TaskManager(Declarations):
         Raises `UnknownTaskError`, or `TaskStateError` where it cannot be.
         """
         await self.runtime.control.requeue(task_id)
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """All schedules and intervals, by name: when they fire, when they last did, what was missed, and why."""
+        return await self.runtime.schedules.list()
+
+    async def pause_schedule(self, name: str) -> bool:
+        """Let a schedule fire no more, in all instances and over restarts; False where it is paused already.
+
+        Raises `UnknownScheduleError` where there is none of this name.
+        """
+        return await self.runtime.schedules.pause(name)
+
+    async def resume_schedule(self, name: str) -> bool:
+        """Let a paused schedule go on with its next slot; False where it is not paused.
+
+        Raises `UnknownScheduleError` where there is none of this name.
+        """
+        return await self.runtime.schedules.resume(name)
+
+    async def trigger_schedule(self, name: str) -> Task[Any]:
+        """Run the function of a schedule or interval now, beside its slots, as a manual run.
+
+        Raises `UnknownScheduleError` where this application declares none of this name.
+        """
+        return await self.runtime.schedules.trigger(name)
 
     @property
     def store(self) -> TaskStore:

@@ -68,6 +68,9 @@ class Plan:
         """The schedule of this name."""
         return self._by_name.get(name)
 
+    def __len__(self) -> int:
+        return len(self._by_name)
+
     def __iter__(self) -> Iterator[Schedule]:
         return iter(list(self._by_name.values()))
 

@@ -19,6 +19,7 @@ from outlive.runtime.journal import Journal
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
+from outlive.runtime.schedule_control import ScheduleControl
 from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
 
@@ -50,6 +51,7 @@ class Runtime:
         self._rescuer = Rescuer(process, backend, self.claimer)
         self._scheduler = Scheduler(process, backend, self.journal, self.intake)
         self._intervals = Intervals(process, self.intake, self.control)
+        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.wake)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:

@@ -34,6 +34,8 @@ class Scheduler(Service):
         self._journal = journal
         self._intake = intake
         self._announced: set[str] = set()
+        # How many were declared when all of them were announced.
+        self._declared = 0
         # Left to others until then: not declared here, or in trouble.
         self._aside: dict[str, float] = {}
 
@@ -60,6 +62,9 @@ class Scheduler(Service):
 
     async def announce(self) -> None:
         """Tell the backend of what was declared since the last time."""
+        declared = len(self._plan)
+        if declared == self._declared:
+            return
         coming = (schedule for schedule in self._plan if schedule.name not in self._announced)
         fresh = ((schedule, schedule.timing) for schedule in coming if isinstance(schedule.timing, Timing))
         while some := list(islice(fresh, AT_ONCE)):
@@ -70,6 +75,7 @@ class Scheduler(Service):
                 self._aside.pop(schedule.name, None)
                 if timing.run_on_startup == "each":
                     self._run_beside(schedule)
+        self._declared = declared
 
     def _entry(self, schedule: Schedule, timing: Timing, now: float) -> ScheduleEntry:
         func = self._registry.of(schedule.func).identity
