@@ -21,11 +21,14 @@ from outlive.errors import (
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
+    UnknownScheduleError,
     UnknownTaskError,
     WouldDeadlockError,
 )
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
+from outlive.router import TaskRouter
+from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
@@ -43,6 +46,7 @@ __all__ = [
     "OutliveError",
     "Page",
     "QueueFullError",
+    "ScheduleInfo",
     "SnapshotBackend",
     "SqliteBackend",
     "Task",
@@ -56,9 +60,11 @@ __all__ = [
     "TaskManager",
     "TaskRecord",
     "TaskRegistry",
+    "TaskRouter",
     "TaskStateError",
     "TaskStatus",
     "Tasks",
+    "UnknownScheduleError",
     "UnknownTaskError",
     "WouldDeadlockError",
     "add_tasks",

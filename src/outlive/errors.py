@@ -68,6 +68,13 @@ class UnknownTaskError(OutliveError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class UnknownScheduleError(OutliveError, KeyError):
+    """No schedule has this name, or none that can do what was asked."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class TaskStateError(OutliveError):
     """The record is not in a state that allows what was asked."""
 

@@ -21,7 +21,6 @@ from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
-from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.executors.async_ import AsyncExecutor
@@ -29,23 +28,24 @@ from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance
+from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.runtime import Runtime
+from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
 
 Observer = Callable[[RuntimeEvent], None]
 
 _log = logging.getLogger("outlive")
 
 
-class TaskManager:
+class TaskManager(Declarations):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -85,7 +85,7 @@ class TaskManager:
         **defaults: Unpack[TaskOptions],
     ) -> None:
         self.backend = _choose_backend(backend, snapshot_db, snapshot_backend)
-        self.registry = TaskRegistry(config_of(defaults))
+        super().__init__(config_of(defaults))
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
             shutdown_timeout=shutdown_timeout,
@@ -109,22 +109,6 @@ class TaskManager:
         self._stopping: asyncio.Task[None] | None = None
         self._no_store = TaskStore()
         seam.install()
-
-    # -- declaring -------------------------------------------------------------------------------
-
-    def task(self, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
-        """Declare a function as a task, with any option of `TaskConfig`; gives back the function itself.
-
-        Raises `DefinitionError` where the executor does not suit the function or its name is taken, `ConfigError`
-        for an option that cannot work; both are `ValueError`s.
-        """
-        config = config_of(options)
-
-        def declare(func: F) -> F:
-            self.registry.register(func, config)
-            return func
-
-        return declare
 
     # -- scheduling ------------------------------------------------------------------------------
 
@@ -288,6 +272,31 @@ class TaskManager:
         """
         await self.runtime.control.requeue(task_id)
 
+    async def schedules(self) -> list[ScheduleInfo]:
+        """All schedules and intervals, by name: when they fire, when they last did, what was missed, and why."""
+        return await self.runtime.schedules.list()
+
+    async def pause_schedule(self, name: str) -> bool:
+        """Let a schedule fire no more, in all instances and over restarts; False where it is paused already.
+
+        Raises `UnknownScheduleError` where there is none of this name.
+        """
+        return await self.runtime.schedules.pause(name)
+
+    async def resume_schedule(self, name: str) -> bool:
+        """Let a paused schedule go on with its next slot; False where it is not paused.
+
+        Raises `UnknownScheduleError` where there is none of this name.
+        """
+        return await self.runtime.schedules.resume(name)
+
+    async def trigger_schedule(self, name: str) -> Task[Any]:
+        """Run the function of a schedule or interval now, beside its slots, as a manual run.
+
+        Raises `UnknownScheduleError` where this application declares none of this name.
+        """
+        return await self.runtime.schedules.trigger(name)
+
     @property
     def store(self) -> TaskStore:
         """What this process holds live."""
@@ -313,7 +322,9 @@ class TaskManager:
     def _make_process(self) -> Process:
         instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
         store = TaskStore()
-        return Process(instance, self.registry, store, self._clock, self._emit, self._limits, self._persists)
+        return Process(
+            instance, self.registry, store, self._clock, self._emit, self._limits, self._persists, self._plan
+        )
 
     def _make_executors(self) -> dict[str, Executor]:
         return {

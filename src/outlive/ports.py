@@ -8,6 +8,7 @@ from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.record import TaskRecord
+from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
 from outlive.core.states import TaskStatus
 
@@ -30,6 +31,15 @@ class Claim:
 
     records: Sequence[TaskRecord]
     #: When the earliest record that is not due yet can be claimed, in seconds since the epoch.
+    next_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What `Backend.due` found."""
+
+    schedules: Sequence[ScheduleState]
+    #: When the earliest schedule that is not due yet will be, in seconds since the epoch.
     next_at: float | None = None
 
 
@@ -105,6 +115,29 @@ class Backend(Protocol):
 
     async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
         """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
+        ...
+
+    async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
+        """Take over the schedules that an instance declares.
+
+        A known one keeps its next time unless its rule is another now, and stays paused if it is. One with a
+        `startup_window` is due now, unless it is paused or has fired within it.
+        """
+        ...
+
+    async def due(self, now: float, limit: int, without: Collection[str] = ()) -> Due:
+        """Up to `limit` schedules whose time has come, earliest first; firing them is the move `Fire`.
+
+        Paused ones and those named in `without` are left out.
+        """
+        ...
+
+    async def schedules(self) -> Sequence[ScheduleState]:
+        """All schedules that were ever registered, by name."""
+        ...
+
+    async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
+        """Pause a schedule or let it go on, with this next time; False where it is so already, or unknown."""
         ...
 
     async def join(self, instance: Instance, now: float) -> None:

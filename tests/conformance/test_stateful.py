@@ -16,7 +16,8 @@ from tests.conformance.conformance_kit import FUNC, NOW, enqueue, plain
 
 from outlive.backends.memory import MemoryBackend
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
-from outlive.core.moves import Abandon, AskCancel, Cancel, Log, Move, Release, Requeue, Settle, Start
+from outlive.core.moves import Abandon, AskCancel, Cancel, Fire, Log, Move, Release, Requeue, Settle, Start
+from outlive.core.schedule import ScheduleEntry
 from outlive.core.states import TRANSITIONS, Event, TaskStatus
 
 IDS = [f"t{number}" for number in range(6)]
@@ -58,7 +59,30 @@ others = st.fixed_dictionaries(
         "text": st.none() | st.sampled_from(["x", "y"]),
     }
 )
-steps = st.lists(enqueues | others, min_size=1, max_size=7)
+SCHEDULES = ["hourly", "nightly"]
+schedules = st.sampled_from(SCHEDULES)
+fires = st.fixed_dictionaries(
+    {
+        "verb": st.just("fire"),
+        "id": ids,
+        "schedule": schedules,
+        # Mostly the slot that is next, so that most take effect.
+        "late": st.sampled_from([0, 0, 0, 0, 0.25]),
+        "next_in": st.sampled_from([0.25, 0.5, None]),
+        "becomes": st.sampled_from([True, True, False]),
+        "exclusive": st.booleans(),
+        "missed": st.sampled_from([0, 0, 2]),
+    }
+)
+steps = st.lists(enqueues | others | fires, min_size=1, max_size=7)
+entries = st.builds(
+    ScheduleEntry,
+    schedules,
+    st.just(FUNC),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([NOW, NOW + 0.5, NOW + 1.25, None]),
+    st.sampled_from([None, 0.5]),
+)
 
 
 async def call(backend: Any, verb: str, args: tuple[Any, ...]) -> Any:
@@ -93,7 +117,8 @@ class Comparison(RuleBasedStateMachine):
     @rule(steps=steps)
     def apply(self, steps: list[dict[str, Any]]) -> None:
         self.now += 0.25
-        moves = [self.move(step) for step in steps]
+        states = {state.name: state.next_at for state in self.run(self.reference.schedules())}
+        moves = [move for step in steps for move in self.moves(step, states)]
         ours, theirs = self.both("apply", moves)
         assert list(ours) == list(theirs), moves
 
@@ -122,6 +147,20 @@ class Comparison(RuleBasedStateMachine):
     @rule(statuses=st.sets(st.sampled_from(TaskStatus)), ago=seconds)
     def prune(self, statuses: set[TaskStatus], ago: float) -> None:
         ours, theirs = self.both("prune", statuses, self.now - ago, 100)
+        assert ours == theirs
+
+    @rule(entries=st.lists(entries, max_size=2, unique_by=lambda entry: entry.name))
+    def register(self, entries: list[ScheduleEntry]) -> None:
+        self.both("register", entries, self.now)
+
+    @rule(name=schedules, paused=st.booleans(), next_in=seconds)
+    def pause(self, name: str, *, paused: bool, next_in: float) -> None:
+        ours = self.run(self.backend.pause(name, self.now + next_in, paused=paused))
+        assert ours == self.run(self.reference.pause(name, self.now + next_in, paused=paused))
+
+    @rule(limit=st.integers(0, 3), without=st.sets(schedules), ahead=seconds)
+    def due(self, limit: int, without: set[str], ahead: float) -> None:
+        ours, theirs = self.both("due", self.now + ahead, limit, without)
         assert ours == theirs
 
     @rule()
@@ -157,9 +196,25 @@ class Comparison(RuleBasedStateMachine):
         assert [plain(record) for record in ours] == [plain(record) for record in theirs]
 
     @invariant()
+    def same_schedules(self) -> None:
+        ours, theirs = self.both("schedules")
+        assert ours == theirs
+
+    @invariant()
     def same_counts(self) -> None:
         ours, theirs = self.both("counts")
         assert {status: count for status, count in ours.items() if count} == dict(theirs)
+
+    def moves(self, step: dict[str, Any], states: dict[str, float | None]) -> list[Move]:
+        if step["verb"] != "fire":
+            return [self.move(step)]
+        slot = (states.get(step["schedule"]) or self.now) + step["late"]
+        next_at = None if step["next_in"] is None else slot + step["next_in"]
+        fired = slot if step["becomes"] else None
+        more = step["exclusive"], step["missed"], "late"
+        fire = Fire(step["id"], step["schedule"], slot, next_at, self.now, fired, *more)
+        states[step["schedule"]] = next_at
+        return [fire, enqueue(step["id"], created_at=self.now, run_at=slot, schedule=step["schedule"])]
 
     def move(self, step: dict[str, Any]) -> Move:
         if step["verb"] == "enqueue":

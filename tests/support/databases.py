@@ -21,6 +21,10 @@ PORT = (
     "asked_to_cancel",
     "leave",
     "lost",
+    "register",
+    "due",
+    "schedules",
+    "pause",
 )
 
 

@@ -1,4 +1,4 @@
-"""The admin's JSON: a list, one record, figures, cancel and retry."""
+"""The admin's JSON: a list, one record, figures, cancel and retry; schedules, pause, resume and trigger."""
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,6 +21,7 @@ from outlive.errors import (
     OutliveError,
     TaskConflictError,
     TaskStateError,
+    UnknownScheduleError,
     UnknownTaskError,
 )
 from outlive.manager import TaskManager
@@ -31,6 +32,7 @@ SAMPLE = 1000
 #: The first that fits decides.
 _STATUS_CODES: dict[type[OutliveError], HTTPStatus] = {
     UnknownTaskError: HTTPStatus.NOT_FOUND,
+    UnknownScheduleError: HTTPStatus.NOT_FOUND,
     TaskConflictError: HTTPStatus.CONFLICT,
     TaskStateError: HTTPStatus.BAD_REQUEST,
     BackendUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -99,6 +101,10 @@ class AdminApi:
         router = APIRouter(prefix=path, dependencies=guards, include_in_schema=False, route_class=AdminRoute)
         router.add_api_route("", self.list_tasks, methods=["GET"])
         router.add_api_route("/metrics", self.metrics, methods=["GET"])
+        router.add_api_route("/schedules", self.schedules, methods=["GET"])
+        router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/trigger", self.trigger, methods=["POST"])
         router.add_api_route("/{task_id}", self.one_task, methods=["GET"])
         router.add_api_route("/{task_id}/cancel", self.cancel, methods=["POST"])
         router.add_api_route("/{task_id}/retry", self.retry, methods=["POST"])
@@ -142,6 +148,10 @@ class AdminApi:
         durations = [record.duration for record in finished if record.duration is not None]
         return sum(durations) / len(durations) if durations else 0.0
 
+    async def schedules(self) -> Json:
+        """All schedules and intervals by name, each with its next ten times."""
+        return Json([schedule.to_dict() for schedule in await self._manager.schedules()])
+
     # -- acting ----------------------------------------------------------------------------------
 
     async def cancel(self, task_id: str) -> Json:
@@ -158,6 +168,19 @@ class AdminApi:
             self._check_rebuilds(record)
         await self._manager.requeue(task_id)
         return await self._outcome(task_id)
+
+    async def pause(self, name: str) -> Json:
+        """Let a schedule fire no more; `changed` is false where it is paused already."""
+        return Json({"schedule": name, "paused": True, "changed": await self._manager.pause_schedule(name)})
+
+    async def resume(self, name: str) -> Json:
+        """Let a schedule go on; `changed` is false where it is not paused."""
+        return Json({"schedule": name, "paused": False, "changed": await self._manager.resume_schedule(name)})
+
+    async def trigger(self, name: str) -> Json:
+        """Run the function of a schedule now."""
+        task = await self._manager.trigger_schedule(name)
+        return Json({"schedule": name, "task_id": task.id})
 
     def _check_rebuilds(self, record: TaskRecord) -> None:
         """A record that nothing here could run would wait for ever; the person who asks had better know."""

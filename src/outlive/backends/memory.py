@@ -5,12 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
+from outlive.backends.timetable import Timetable
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
     AskCancel,
     Cancel,
     Enqueue,
+    Fire,
     Log,
     Move,
     Release,
@@ -19,8 +21,9 @@ from outlive.core.moves import (
     Start,
 )
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
+from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import ATTEMPT_OUTCOMES, FINAL, LIVE, REQUEUABLE, Event, TaskStatus, check
-from outlive.ports import Claim, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, Rescue
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
@@ -82,7 +85,10 @@ class MemoryBackend:
         self._keys: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
+        self._timetable = Timetable(self._is_running)
+        self._of_schedule: dict[str, set[str]] = {}
         self._verbs = {
+            Fire: self._timetable.fire,
             Enqueue: self._enqueue,
             Start: self._start,
             Settle: self._settle,
@@ -115,11 +121,15 @@ class MemoryBackend:
     def _enqueue(self, move: Enqueue) -> bool:
         if move.id in self._rows:
             return False
+        if move.schedule is not None and not self._timetable.has_fired(move.schedule, move.id):
+            return False
         holder = self._key_holder(move)
         if holder is not None:
             self._stand_for(move.id, holder)
             return False
         self._take_key(move)
+        if move.schedule is not None:
+            self._of_schedule.setdefault(move.schedule, set()).add(move.id)
         row = self._rows[move.id] = _Row(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
@@ -143,6 +153,10 @@ class MemoryBackend:
     def holder_of(self, task_id: str) -> str | None:
         """The record that an id stands for."""
         return self._aliases.get(task_id)
+
+    def _is_running(self, schedule: str) -> bool:
+        runs = self._of_schedule.get(schedule, set())
+        return any(self._rows[task_id].status in LIVE for task_id in runs)
 
     def _start(self, move: Start) -> bool:
         row = self._rows.get(move.id)
@@ -200,6 +214,8 @@ class MemoryBackend:
     def _drop(self, task_id: str) -> None:
         row = self._rows.pop(task_id)
         del self._finished[task_id]
+        if row.facts.schedule is not None:
+            self._of_schedule[row.facts.schedule].discard(task_id)
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
@@ -354,6 +370,24 @@ class MemoryBackend:
         asked = [row for row in self._rows.values() if row.cancel_requested and row.owner == owner]
         return {row.facts.id: row.reason for row in asked if row.status in LIVE}
 
+    # -- schedules -------------------------------------------------------------------------------
+
+    async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
+        """Take over what an instance declares."""
+        self._timetable.register(entries, now)
+
+    async def due(self, now: float, limit: int, without: Collection[str] = ()) -> Due:
+        """What is due."""
+        return self._timetable.due(now, limit, without)
+
+    async def schedules(self) -> Sequence[ScheduleState]:
+        """All schedules, by name."""
+        return self._timetable.list()
+
+    async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
+        """Pause or resume."""
+        return self._timetable.pause(schedule, next_at, paused=paused)
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -423,6 +457,7 @@ def _record(row: _Row, *, whole: bool = False) -> TaskRecord:
         executor=facts.executor,
         queue=facts.queue,
         label=facts.label,
+        schedule=facts.schedule,
         idempotency_key=facts.idempotency_key,
         arguments=facts.arguments,
         summary=facts.summary,

@@ -22,7 +22,8 @@ def _is_number(value: Any, least: float, most: float = math.inf) -> bool:
     return math.isfinite(value) and least <= value <= most
 
 
-def _is_seconds(value: Any) -> bool:
+def is_seconds(value: Any) -> bool:
+    """Whether a value is a length of time."""
     return _is_number(value, 0)
 
 
@@ -65,13 +66,13 @@ _SECONDS = "must be a number of seconds, 0 or more"
 CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_text, _TEXT),
     "retries": (_is_count, "must be a whole number, 0 or more"),
-    "delay": (_is_seconds, _SECONDS),
-    "backoff": (_is_seconds, "must be a factor, 0 or more"),
-    "max_delay": (_is_seconds, f"{_SECONDS}; leave it out for no limit"),
+    "delay": (is_seconds, _SECONDS),
+    "backoff": (is_seconds, "must be a factor, 0 or more"),
+    "max_delay": (is_seconds, f"{_SECONDS}; leave it out for no limit"),
     "retry_jitter": (lambda value: _is_number(value, 0, 1), "must be from 0 to 1 (a share of the delay)"),
     "retry_on": (_is_retry_on, "must be an exception type, a tuple of them, or a function of the exception"),
     "timeout": (
-        lambda value: _is_seconds(value) and value > 0,
+        lambda value: is_seconds(value) and value > 0,
         "must be more than 0 seconds; leave it out for no limit",
     ),
     "executor": (lambda value: value in EXECUTORS, f"is unknown; choose one of {', '.join(EXECUTORS)}"),

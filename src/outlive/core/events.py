@@ -80,6 +80,23 @@ class ServiceFailed:
     error: BaseException
 
 
+@dataclass(frozen=True, slots=True)
+class SlotsMissed:
+    """Slots of a schedule became no run."""
+
+    schedule: str
+    missed: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFailed:
+    """A schedule could not be fired; it is tried again, and the others go on."""
+
+    schedule: str
+    error: BaseException
+
+
 RuntimeEvent = (
     AttemptFailed
     | ErrorHandlerFailed
@@ -90,4 +107,6 @@ RuntimeEvent = (
     | BackendTrouble
     | BackendRecovered
     | ServiceFailed
+    | SlotsMissed
+    | ScheduleFailed
 )

@@ -10,10 +10,37 @@ from dataclasses import dataclass
 
 from outlive.core.states import Event, TaskStatus
 
+#: Why a slot of an exclusive schedule became no run.
+OVERLAPS = "an earlier run had not ended (overlap='skip')"
+
+
+@dataclass(slots=True)
+class Fire:
+    """Take a slot: the schedule's next time goes from `slot` to `next_at`, if that still is its next time.
+
+    The `Enqueue` under the same id, in the same batch, takes effect only if this has `fired`. An `exclusive` one that
+    meets a live run of the schedule takes the slot as missed.
+    """
+
+    id: str
+    schedule: str
+    slot: float
+    next_at: float | None
+    at: float
+    #: The slot that becomes the record, None where none does.
+    fired: float | None = None
+    exclusive: bool = False
+    #: How many slots become no record, and why.
+    missed: int = 0
+    reason: str | None = None
+
 
 @dataclass(slots=True)
 class Enqueue:
-    """Accept a run: nothing -> pending, and with `started_at` at once pending -> running under fence 1."""
+    """Accept a run: nothing -> pending, and with `started_at` at once pending -> running under fence 1.
+
+    With `schedule` it is the record of a slot, and takes effect only if a `Fire` under its id has.
+    """
 
     id: str
     func: str
@@ -35,6 +62,7 @@ class Enqueue:
     options: str | None = None
     recoverable: bool = True
     requeue_on_interrupt: bool = False
+    schedule: str | None = None
 
 
 @dataclass(slots=True)
@@ -125,4 +153,4 @@ class Log:
     message: str
 
 
-Move = Enqueue | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log
+Move = Fire | Enqueue | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log

@@ -84,12 +84,14 @@ class TaskRecord:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     #: `manual` or `scheduled`.
     source: str = "manual"
-    #: `immediate`, `after_route`, `after_response` or `enqueue`.
+    #: `immediate`, `after_route`, `after_response`, `enqueue`, `schedule` or `interval`.
     timing: str = "enqueue"
     priority: int | None = None
     executor: str = "async"
     queue: str = "default"
     label: str | None = None
+    #: Name of the schedule whose slot it is.
+    schedule: str | None = None
     idempotency_key: str | None = None
     #: Encoded arguments, None where they cannot be stored.
     arguments: str | None = None
@@ -158,6 +160,7 @@ class TaskRecord:
             "queue": self.queue,
             "func": self.func,
             "label": self.label,
+            "schedule": self.schedule,
             "timing": self.timing,
             "run_at": self.run_at.isoformat(),
             "attempts": self.attempts,

@@ -19,10 +19,16 @@ class TaskRegistry:
         self._base = base
         self._by_identity: dict[str, Definition] = {}
         self._by_func: dict[Callable[..., Any], Definition] = {}
+        # Declared by a schedule alone, so that a task decorator around it may still add its options.
+        self._implied: dict[Callable[..., Any], TaskConfig] = {}
         self._undeclared: dict[Callable[..., Any], Definition] = {}
 
-    def register(self, func: Callable[..., Any], config: TaskConfig = UNSET) -> Definition:
-        """Declare a function; `DefinitionError` where another one has its name."""
+    def register(self, func: Callable[..., Any], config: TaskConfig = UNSET, *, implied: bool = False) -> Definition:
+        """Declare a function; `DefinitionError` where another one has its name.
+
+        An `implied` declaration may be followed by one that is not, whose options win.
+        """
+        config = self._withdraw_implied(func).merge(config)
         definition = Definition(func, config, self._base, declared=True)
         known = self._by_identity.get(definition.identity)
         if known is not None:
@@ -35,7 +41,16 @@ class TaskRegistry:
         except TypeError as error:
             raise DefinitionError(f"{func!r} cannot be hashed; declare a function that calls it") from error
         self._by_identity[definition.identity] = definition
+        if implied:
+            self._implied[func] = config
         return definition
+
+    def _withdraw_implied(self, func: Callable[..., Any]) -> TaskConfig:
+        known = self._declared(func)
+        if known is None or func not in self._implied:
+            return UNSET
+        del self._by_identity[known.identity]
+        return self._implied.pop(func)
 
     def of(self, func: Callable[..., Any]) -> Definition:
         """The definition of a function, made on the spot for one that was never declared."""

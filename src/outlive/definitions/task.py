@@ -294,6 +294,11 @@ class Task(Generic[R]):
                     f"call; what a function returns is not stored"
                 )
 
+    def keep_slot(self, schedule: str, slot: float) -> None:
+        """It is the run of a slot, and was due then."""
+        self.facts.schedule = schedule
+        self.facts.run_at = self.run_at = slot
+
     # -- told by the runtime ---------------------------------------------------------------------
 
     def mark_durable(self, error: BaseException | None = None) -> None:

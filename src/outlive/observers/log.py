@@ -22,6 +22,12 @@ def log_event(event: events.RuntimeEvent) -> None:
             _task.warning("task %s (%s) is no longer this instance's; what it did is not recorded", task_id, func_name)
         case events.CannotRun(task_id, func, reason):
             _task.warning("task %s (%s) stays pending: %s", task_id, func, reason)
+        case _:
+            _log_runtime(event)
+
+
+def _log_runtime(event: events.RuntimeEvent) -> None:
+    match event:
         case events.InstanceRescued(instance, requeued, interrupted):
             message = "instance %s died: %d of its tasks are pending again, %d are interrupted"
             _runtime.warning(message, instance, requeued, interrupted)
@@ -29,8 +35,14 @@ def log_event(event: events.RuntimeEvent) -> None:
             _runtime.error("the backend refuses writes (%d are held and tried again): %s", waiting, error)
         case events.BackendRecovered():
             _runtime.info("the backend takes writes again")
+        case events.SlotsMissed(schedule, missed, reason):
+            _runtime.warning("schedule %s missed %d: %s", schedule, missed, reason)
+        case events.ScheduleFailed(schedule, error):
+            _runtime.error("schedule %s could not be fired and is tried again", schedule, exc_info=error)
         case events.ServiceFailed(service, error):
             _runtime.error("%s failed and goes on", service, exc_info=error)
+        case _:
+            pass
 
 
 def _log_failure(event: events.AttemptFailed) -> None:

@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from outlive.core.codec import summarize
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
-from outlive.core.moves import Cancel, Enqueue, Log, Move
+from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move
 from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
@@ -19,6 +19,7 @@ from outlive.definitions.task import Task, TaskControl, TaskJournal
 from outlive.errors import TaskArgumentError, UnknownTaskError
 from outlive.ports import Backend
 from outlive.runtime.dispatcher import Dispatcher
+from outlive.runtime.journal import Landed
 from outlive.runtime.process import Process
 
 #: A delayed task further ahead than this many seconds is not held in memory.
@@ -156,6 +157,21 @@ class Intake:
             except BaseException as error:
                 landed((), error)
                 raise
+
+    def fire(self, task: Task[Any], move: Fire, landed: Landed) -> None:
+        """Write the task of a slot together with the move that takes the slot; `landed` is told both answers."""
+        task.journal = self._journal  # whatever `persist` says: the record is what shows that the slot was taken
+        self._place(task, begin=True)
+
+        def both(answers: Sequence[bool], error: BaseException | None) -> None:
+            self._landed([task], answers[1:], error, offer=True)
+            landed(answers, error)
+
+        try:
+            self._journal.write([move, task.facts], both, refusable=True)
+        except BaseException as error:
+            self._landed([task], (), error, offer=True)
+            raise
 
     def discard(self, tasks: Sequence[Task[Any]], reason: str) -> None:
         """Record tasks that will not run, because the endpoint that scheduled them raised."""

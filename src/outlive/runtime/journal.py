@@ -199,11 +199,12 @@ class Journal:
 async def commit(journal: TaskJournal, moves: Sequence[Move]) -> Sequence[bool]:
     """Write and wait for the answers; raises what kept the moves from being applied."""
     future: asyncio.Future[Sequence[bool]] = asyncio.get_running_loop().create_future()
-    journal.write(moves, partial(_resolve, future), refusable=True)
+    journal.write(moves, partial(resolve, future), refusable=True)
     return await future
 
 
-def _resolve(future: asyncio.Future[Sequence[bool]], answers: Sequence[bool], error: BaseException | None) -> None:
+def resolve(future: asyncio.Future[Sequence[bool]], answers: Sequence[bool], error: BaseException | None) -> None:
+    """Hand answers, or what kept them from coming, to somebody who may have stopped waiting."""
     if future.done():
         return
     if error is not None:

@@ -1,8 +1,9 @@
 """What every part of one process shares."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from outlive.definitions.registry import TaskRegistry
+from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError
 from outlive.ports import Clock, Emit, Instance
 from outlive.runtime.store import TaskStore
@@ -30,11 +31,11 @@ class Limits:
     journal_capacity: int = 20_000
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least_is_zero = "shutdown" in field.name
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            least_is_zero = "shutdown" in limit.name
             if value is not None and (value < 0 or (value == 0 and not least_is_zero)):
-                raise ConfigError(f"{field.name}={value!r} must be {'0 or more' if least_is_zero else 'more than 0'}")
+                raise ConfigError(f"{limit.name}={value!r} must be {'0 or more' if least_is_zero else 'more than 0'}")
 
     @property
     def flush_patience(self) -> float:
@@ -54,3 +55,5 @@ class Process:
     limits: Limits
     #: Whether a task that does not say is stored when it is accepted.
     persists: bool
+    #: What fires by itself.
+    plan: Plan = field(default_factory=Plan)

@@ -7,6 +7,7 @@ from concurrent.futures import wait
 from typing import Any
 
 from outlive.core.events import ServiceFailed
+from outlive.definitions.schedule import Schedule, Timing
 from outlive.definitions.task import Task
 from outlive.errors import BackendUnavailableError, NotInitializedError, WouldDeadlockError
 from outlive.ports import Backend, Executor
@@ -17,10 +18,13 @@ from outlive.runtime.deferred import DeferredJournal
 from outlive.runtime.dispatcher import SHUTDOWN, Dispatcher
 from outlive.runtime.drain import Drain
 from outlive.runtime.intake import Intake
+from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
+from outlive.runtime.schedule_control import ScheduleControl
+from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
 
 #: Seconds between looks at whether the event loop still runs.
@@ -57,11 +61,19 @@ class Runtime:
         self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
         self._drain = Drain(process, self.dispatcher, self.journal)
         self._rescuer = Rescuer(process, backend, self.claimer)
+        self._scheduler = Scheduler(process, backend, self.journal, self.intake)
+        self._intervals = Intervals(process, self.intake, self.control)
+        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.wake)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.claimer]
+        services: list[Service] = [
+            Heartbeat(process, self.backend),
+            self._rescuer,
+            self.claimer,
+            self._scheduler,
+        ]
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
@@ -75,11 +87,21 @@ class Runtime:
             self.journal.start()
             await self.backend.join(self.process.instance, self.process.clock.now())
             await self._rescuer.step()
+            await self._scheduler.announce()
         except BaseException:
             await self.backend.close()
             raise
         for service in self._services:
             service.start()
+        self._intervals.start()
+        self.process.plan.on_add = self._planned
+
+    def _planned(self, schedule: Schedule) -> None:
+        """Something was declared while this runs; from any thread."""
+        if isinstance(schedule.timing, Timing):
+            self.loop.call_soon_threadsafe(self._scheduler.wake)
+        else:
+            self.loop.call_soon_threadsafe(self._intervals.begin, schedule)
 
     async def accept(self, task: Task[Any]) -> Task[Any]:
         """Enqueue a task and give it, or the one that holds its idempotency key, when the record is durable."""
@@ -110,6 +132,9 @@ class Runtime:
 
     async def stop(self) -> None:
         """Drain, flush and let go of everything."""
+        self.process.plan.on_add = None
+        await self._intervals.stop()
+        await self._scheduler.stop()
         await self._rescuer.stop()
         await self.claimer.stop()
         bodies = await self._drain.run()

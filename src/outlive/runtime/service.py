@@ -55,7 +55,7 @@ class Service:
         while True:
             self._awake.clear()
             pause = await self._step_safely()
-            if pause is not None and (self._alarm is None or pause == PAUSE_AFTER_ERROR):
+            if pause is not None and self._alarm is None:
                 self.wake_at(self.clock.now() + pause)
             await self._awake.wait()
             self._silence()
@@ -65,6 +65,7 @@ class Service:
             await self.step()
         except Exception as error:  # noqa: BLE001 - a service must outlive any single failure of its step
             self.emit(ServiceFailed(type(self).__name__, error))
+            self._silence()  # what the step had in mind before it failed is void
             return PAUSE_AFTER_ERROR
         return self.interval
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 
 from outlive.backends.sqlite.kinds import KINDS
-from outlive.backends.sqlite.schema import compatible_from, migrate, statements
+from outlive.backends.sqlite.schema import compatible_from, is_current, migrate, statements
 from outlive.backends.sqlite.statements import headers, migrations, row, source, sql, sql_for
 from outlive.core.filter import EVERYTHING
 from outlive.core.states import TRANSITIONS, Event, TaskStatus, may
@@ -104,6 +104,7 @@ def plan(connection, name, **values):
         pytest.param("counts", ["outlive_record_live"], id="counts"),
         pytest.param("asked_to_cancel", ["outlive_record_asked"], id="asked"),
         pytest.param("get", ["outlive_log_task"], id="get"),
+        pytest.param("schedule_due", ["outlive_schedule_next"], id="schedules"),
     ],
 )
 def test_lists_are_read_from_an_index(name, indexes, connection):
@@ -120,6 +121,36 @@ def test_moves_find_their_record_by_its_id(kind, connection):
         assert "SCAN outlive_record" not in steps, steps
         assert "SCAN record" not in steps, steps
         assert "SCAN holder" not in steps, steps
+        assert "SCAN outlive_schedule" not in steps, steps
+
+
+def test_a_slot_looks_for_an_earlier_run_among_the_live_ones_of_its_schedule(connection):
+    text = f"explain query plan {sql_for('fire', 1)}"
+    steps = "\n".join(line[3] for line in connection.execute(text, [None] * len(row("fire"))))
+    assert "outlive_record_schedule" in steps, steps
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path):
+    connection = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
+    connection.execute(sql("schema_create"))
+    (first, text), *_ = migrations()
+    for statement in statements(text):
+        connection.execute(statement)
+    connection.execute(sql("schema_note"), (first, compatible_from(text)))
+    columns = (
+        "id, func, func_name, status, created_at, run_at, recoverable, requeue_on_interrupt, queue, source, timing"
+    )
+    values = "'t', 'app:send', 'send', 'pending', 1.5, 1.5, 1, 0, 'default', 'manual', 'enqueue', 'async'"
+    insert = f"insert into outlive_record ({columns}, executor) values ({values})"
+    connection.execute(insert)
+
+    assert not is_current(connection, tmp_path)
+    migrate(connection)
+
+    assert is_current(connection, tmp_path)
+    assert connection.execute("select id, schedule from outlive_record").fetchall() == [("t", None)]
+    connection.execute(insert.replace("'t'", "'of a process that still runs the first release'"))
+    connection.close()
 
 
 def test_migrations_are_numbered_without_gaps_and_say_what_they_keep():

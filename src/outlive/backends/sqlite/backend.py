@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
-from outlive.backends.sqlite import handover, presence, rows
+from outlive.backends.sqlite import handover, presence, rows, schedules
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.statements import sql
@@ -18,9 +18,10 @@ from outlive.backends.sqlite.writer import Writer
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.record import TaskRecord
+from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, Rescue
 
 #: Above every text, since SQLite sorts blobs after texts: the page before it is the first.
 _AFTER_ALL = b""
@@ -149,6 +150,31 @@ class SqliteBackend:
         asked: dict[str, str | None] = json.loads(found[0])
         return asked
 
+    # -- schedules -------------------------------------------------------------------------------
+
+    async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
+        """Take over what an instance declares."""
+        await self._writing.call(
+            lambda writer: writer.write(lambda connection: schedules.register(connection, entries, now))
+        )
+
+    async def due(self, now: float, limit: int, without: Collection[str] = ()) -> Due:
+        """What is due, earliest first."""
+        found = await self._query("schedule_due", now=now, limit=limit, without=handover.json_list(without))
+        assert found is not None
+        due, next_at = found
+        return Due(schedules.states(due), next_at)
+
+    async def schedules(self) -> Sequence[ScheduleState]:
+        """All schedules, by name."""
+        found = await self._query("schedule_list")
+        assert found is not None
+        return schedules.states(found[0])
+
+    async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
+        """Pause or resume."""
+        return await self._change("schedule_pause", name=schedule, paused=paused, next_at=next_at) > 0
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -215,7 +241,7 @@ class SqliteBackend:
     async def _change(self, query: str, **values: object) -> int:
         return await self._writing.call(lambda writer: writer.write(partial(_changed, query=query, values=values)))
 
-    async def _query(self, query: str, **values: object) -> tuple[str, ...] | None:
+    async def _query(self, query: str, **values: object) -> tuple[Any, ...] | None:
         return await self._reading.call(lambda reader: reader.use(partial(_one, query=query, values=values)))
 
 
@@ -250,8 +276,8 @@ def _changed(connection: sqlite3.Connection, query: str, values: Mapping[str, ob
     return connection.execute(sql(query), dict(values)).rowcount
 
 
-def _one(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> tuple[str, ...] | None:
-    found: tuple[str, ...] | None = connection.execute(sql(query), dict(values)).fetchone()
+def _one(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> tuple[Any, ...] | None:
+    found: tuple[Any, ...] | None = connection.execute(sql(query), dict(values)).fetchone()
     return found
 
 

@@ -6,12 +6,12 @@ the batch is done again, carefully.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from outlive.backends.sqlite.kinds import KINDS, Kind, key_stage, kind_of
 from outlive.backends.sqlite.statements import sql, sql_for
-from outlive.core.moves import Move
+from outlive.core.moves import Fire, Move
 
 #: Rows that one statement takes at most.
 LARGEST = 256
@@ -93,22 +93,31 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
     """Split a batch where grouping by kind would change what the order of the moves says.
 
     Each run maps the rank of a kind to the places of its moves. The moves of one record must come in the order of
-    ranks, and so must those that take and free idempotency keys, whichever record they are of.
+    ranks, and so must those that take and free idempotency keys, whichever record they are of. One slot of a schedule
+    is taken per run, and one that asks whether an earlier record lives comes first.
     """
     run: _Run = {}
     last: dict[str, int] = {}
     keys = 0
+    fired: set[str] = set()
     for place, move in enumerate(moves):
         rank = kind_of(move)
         stage = key_stage(move)
-        if rank < last.get(move.id, 0) or (stage is not None and stage < keys):
+        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _fires_anew(move, fired, run):
             yield run
             run, last, keys = {}, {}, 0
+            fired = set()
+        if isinstance(move, Fire):
+            fired.add(move.schedule)
         run.setdefault(rank, []).append(place)
         last[move.id] = rank
         keys = keys if stage is None else stage
     if run:
         yield run
+
+
+def _fires_anew(move: Move, fired: Collection[str], run: _Run) -> bool:
+    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.schedule in fired)
 
 
 def chunks(places: list[int]) -> Iterator[list[int]]:

@@ -7,10 +7,12 @@ from operator import attrgetter
 from typing import Any
 
 from outlive.core.moves import (
+    OVERLAPS,
     Abandon,
     AskCancel,
     Cancel,
     Enqueue,
+    Fire,
     Log,
     Move,
     Release,
@@ -33,6 +35,13 @@ class Kind:
     otherwise: "Kind | None" = None
 
 
+def _fire_row(move: Fire) -> _Row:
+    return (
+        move.id, move.schedule, move.slot, move.next_at, move.at, move.fired,
+        int(move.exclusive), move.missed, move.reason, OVERLAPS,
+    )  # fmt: skip
+
+
 def _enqueue_row(move: Enqueue) -> _Row:
     return (
         move.id, move.func, move.func_name, move.created_at, move.run_at, move.owner, move.started_at,
@@ -40,13 +49,14 @@ def _enqueue_row(move: Enqueue) -> _Row:
         json.dumps(dict(move.tags)) if move.tags else None,
         move.idempotency_key, move.arguments, move.summary, move.options,
         # A plain int is bound at once, a bool is first offered to every adapter.
-        int(move.recoverable), int(move.requeue_on_interrupt),
+        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule,
     )  # fmt: skip
 
 
 _pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", "run_at")
 
 KINDS = (
+    Kind(("fire",), _fire_row),
     Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
     Kind(("start",), attrgetter("id", "fence", "owner", "at")),
     Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
@@ -62,6 +72,7 @@ KINDS = (
 
 _RANK = {kind.queries[-1]: rank for rank, kind in enumerate(KINDS)}
 _RANK_OF: dict[type, int] = {
+    Fire: _RANK["fire"],
     Enqueue: _RANK["enqueue"],
     Start: _RANK["start"],
     Release: _RANK["release"],

@@ -31,7 +31,7 @@ def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequen
         task_id, func, func_name, status,
         created_at, created_rest, run_at, run_rest, started_at, started_rest, ended_at, ended_rest,
         attempts, fence, owner, error, stacktrace, reason, tags,
-        source, timing, priority, executor, queue, label,
+        source, timing, priority, executor, queue, label, schedule,
         idempotency_key, arguments, summary, options,
         recoverable, requeue_on_interrupt, cancel_requested,
     ) = values  # fmt: skip
@@ -57,6 +57,7 @@ def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequen
         executor=executor,
         queue=queue,
         label=label,
+        schedule=schedule,
         idempotency_key=idempotency_key,
         arguments=arguments,
         summary=summary,

@@ -1,7 +1,8 @@
 """The SQL of this backend: loads the files and fills their placeholders.
 
-`{rows}` stands for a table of moves; its columns are those of the header `-- row: id, fence`. `{record}` stands for
-a record as JSON. `-- moves: start pending -> running` declares a change of status; a test holds it against the table.
+`{rows}` stands for a table of moves; its columns are those of the header `-- row: id, fence`. `{record}` and
+`{schedule}` stand for one as JSON. `-- moves: start pending -> running` declares a change of status; a test holds it
+against the table.
 """
 
 from functools import cache
@@ -22,7 +23,10 @@ def source(name: str) -> str:
 def sql(name: str) -> str:
     """The text of a query that takes no rows."""
     text = _bare(source(name))
-    return text.replace("{record}", _bare(source("record.fragment"))) if "{record}" in text else text
+    for fragment in ("record", "schedule"):
+        if f"{{{fragment}}}" in text:
+            text = text.replace(f"{{{fragment}}}", _bare(source(f"{fragment}.fragment")))
+    return text
 
 
 @cache

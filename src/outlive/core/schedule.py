@@ -1,0 +1,94 @@
+"""A schedule as a backend keeps it, and what becomes of a slot that has come. Times are seconds since the epoch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from outlive.core.trigger import Trigger
+
+#: What happens to slots that came while nobody could fire them: dropped, the newest fired, all fired.
+Misfire = Literal["skip", "latest", "all"]
+#: Whether a slot fires while an earlier run of the schedule has not ended.
+Overlap = Literal["allow", "skip"]
+
+_LEAST_GRACE, _MOST_GRACE = 1.0, 60.0
+_LATE = "nobody could fire {which} in time (no instance was running, or the backend refused)"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleEntry:
+    """What an instance declares: a schedule it knows, and when it fires first if nobody knew it before."""
+
+    name: str
+    #: Identity of the function.
+    func: str
+    #: The trigger as text; another text than before lets the schedule begin anew at `next_at`.
+    rule: str
+    next_at: float | None
+    #: Fire at once unless it has fired within so many seconds; None: do not.
+    startup_window: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """Where a schedule stands, the same for all instances."""
+
+    name: str
+    func: str
+    rule: str
+    #: The next slot, None where there is none.
+    next_at: float | None
+    paused: bool = False
+    #: The slot that fired last, and its record.
+    last_at: float | None = None
+    last_id: str | None = None
+    #: How many slots did not become a run, when that happened last, and why.
+    missed: int = 0
+    missed_at: float | None = None
+    missed_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a schedule does about slots that come late or meet an earlier run.
+
+    `grace`: up to how many seconds late a slot is on time; None: until the next slot, but 1 s at least and 60 at most.
+    """
+
+    misfire: Misfire = "skip"
+    grace: float | None = None
+    overlap: Overlap = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """What to do about a slot that has come."""
+
+    #: The slot that becomes a run, None where none does.
+    slot: float | None
+    next_at: float | None
+    #: How many slots become no run.
+    missed: int = 0
+    reason: str | None = None
+
+
+def decide(trigger: Trigger, policy: Policy, slot: float, now: float) -> Firing:
+    """Say what becomes of `slot` and of those that have come since."""
+    following = trigger.next_after(slot, slot)
+    grace = _grace(policy, slot, following)
+    if now - slot <= grace or policy.misfire == "all":
+        return Firing(slot, following)
+    if policy.misfire == "latest":
+        newest = trigger.newest(slot, now)
+        missed = trigger.count(slot, newest)
+        reason = _LATE.format(which="them") + "; the newest fired for all" if missed else None
+        return Firing(newest, trigger.next_after(newest, slot), missed, reason)
+    on_time = trigger.next_after(now - grace, slot)
+    missed = 1 if on_time is None else trigger.count(slot, on_time)
+    return Firing(None, on_time, missed, _LATE.format(which="it" if missed == 1 else "them"))
+
+
+def _grace(policy: Policy, slot: float, following: float | None) -> float:
+    if policy.grace is not None:
+        return policy.grace
+    distance = _MOST_GRACE if following is None else following - slot
+    return min(max(distance, _LEAST_GRACE), _MOST_GRACE)

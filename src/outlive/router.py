@@ -1,0 +1,177 @@
+"""Declaring tasks, schedules and intervals, on a manager or on routers that it includes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, Unpack
+
+from outlive.core.config import UNSET, TaskConfig, TaskOptions, config_of
+from outlive.core.schedule import Misfire, Overlap, Policy
+from outlive.definitions.definition import name_of
+from outlive.definitions.registry import TaskRegistry
+from outlive.definitions.schedule import (
+    Plan,
+    RunOnStartup,
+    Schedule,
+    Timing,
+    check_options,
+    seconds_between,
+    timing_of,
+)
+from outlive.errors import DefinitionError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    """One use of a decorator; `timing` is None for a task, and a number of seconds for an interval."""
+
+    func: Callable[..., Any]
+    config: TaskConfig
+    timing: Timing | float | None = None
+
+    def within(self, prefix: str, defaults: TaskConfig) -> "_Declaration":
+        """The same, below a router's prefix and options."""
+        config = defaults.merge(self.config)
+        if defaults.tags and self.config.tags:
+            config = replace(config, tags={**defaults.tags, **self.config.tags})
+        if prefix:
+            config = replace(config, name=f"{prefix}{config.name or name_of(self.func)}")
+        return replace(self, config=config)
+
+
+class Declarations:
+    """What decorators have declared, in the order of their use, and who is told of it."""
+
+    def __init__(self, base: TaskConfig = UNSET, *, prefix: str = "", defaults: TaskConfig = UNSET) -> None:
+        self.registry = TaskRegistry(base)
+        self._plan = Plan()
+        self._prefix = prefix
+        self._defaults = defaults
+        self._made: list[_Declaration] = []
+        self._included: list[Declarations] = []
+        self._listeners: list[Callable[[_Declaration], None]] = []
+
+    def task(self, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
+        """Declare a function as a task, with any option of `TaskConfig`; gives back the function itself.
+
+        Raises `DefinitionError` where the executor does not suit the function or its name is taken, `ConfigError`
+        for an option that cannot work; both are `ValueError`s.
+        """
+        return self._decorator(config_of(options), None)
+
+    def schedule(
+        self,
+        *,
+        every: float | None = None,
+        cron: str | None = None,
+        timezone: str = "UTC",
+        run_on_startup: RunOnStartup = False,
+        misfire: Misfire = "skip",
+        grace: float | None = None,
+        overlap: Overlap = "allow",
+        **options: Unpack[TaskOptions],
+    ) -> Callable[[F], F]:
+        """Run a function without arguments by itself, and declare it as a task if it is not one yet.
+
+        Give `every` (seconds, a fixed rate) or `cron` (five fields or an alias such as `@daily`, in `timezone`). Each
+        slot fires once, however many instances share the backend. The first comes after `every` seconds or at the
+        first cron slot; `run_on_startup=True` fires at once too, one time for the instances that start together,
+        `"each"` in every one of them.
+
+        `misfire` is for slots that came while no instance ran, or that are more than `grace` seconds late (default:
+        until the next slot, at least 1 and at most 60): `"skip"` drops them, `"latest"` fires the newest, `"all"`
+        every one. `overlap="skip"` drops a slot while an earlier run has not ended. What is dropped is counted, with
+        the reason, where the schedule is listed. Other options are those of `task`. Runs are always stored.
+
+        Raises `ConfigError` or `DefinitionError`, both `ValueError`s, for what cannot work.
+        """
+        timing = timing_of(every, cron, timezone, run_on_startup, Policy(misfire, grace, overlap))
+        return self._decorator(config_of(options), timing)
+
+    def interval(self, *, seconds: float, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
+        """Run a function without arguments again and again in every instance, from its start on.
+
+        `seconds` is the time between the end of one run and the start of the next. Other options are those of `task`.
+        """
+        return self._decorator(config_of(options), seconds_between(seconds))
+
+    def include_router(self, router: "TaskRouter", *, prefix: str = "", **defaults: Unpack[TaskOptions]) -> None:
+        """Take over what `router` declares, now and later.
+
+        With `prefix` its tasks are named by it and their own name; `defaults` are options below those of the router.
+        Raises `DefinitionError` for a name that is taken here, and for a router that would include itself.
+        """
+        if router is self or router.includes(self):
+            raise DefinitionError(f"{router!r} would include itself; include it from one side only")
+        options = config_of(defaults)
+
+        def take_over(declaration: _Declaration) -> None:
+            self._declare(declaration.within(prefix, options))
+
+        for declaration in router.declarations():
+            take_over(declaration)
+        self._included.append(router)
+        router.tell(take_over)
+
+    # -- what happens then -----------------------------------------------------------------------
+
+    def _decorator(self, config: TaskConfig, timing: Timing | float | None) -> Callable[[F], F]:
+        def declare(func: F) -> F:
+            self._declare(_Declaration(func, config, timing))
+            return func
+
+        return declare
+
+    def _declare(self, declaration: _Declaration) -> None:
+        declaration = declaration.within(self._prefix, self._defaults)
+        if declaration.timing is None:
+            self.registry.register(declaration.func, declaration.config)
+        else:
+            self._schedule(declaration, declaration.timing)
+        self._made.append(declaration)
+        for listener in self._listeners:
+            listener(declaration)
+
+    def _schedule(self, declaration: _Declaration, timing: Timing | float) -> None:
+        func, options = declaration.func, declaration.config
+        check_options(options)
+        is_new = not self.registry.is_registered(func)
+        if is_new and options.name is not None:
+            self._plan.check(options.name)
+        definition = self.registry.register(func, options, implied=True) if is_new else self.registry.of(func)
+        try:
+            definition.check_call((), {})
+        except TypeError as error:
+            raise DefinitionError(
+                f"{definition.display_name} cannot be scheduled, since nobody gives it arguments: {error}; "
+                f"give its parameters defaults, or schedule a function that calls it"
+            ) from error
+        name = options.name or definition.identity
+        label = None if name == definition.identity else options.name
+        self._plan.add(Schedule(name, func, timing, UNSET if is_new else replace(options, name=label)))
+
+
+class TaskRouter(Declarations):
+    """Declares tasks, schedules and intervals of one module, for a manager or another router to include.
+
+    `prefix` stands before the names of all of them; one without a name gets that of its function. Any option of
+    `TaskConfig` may be given as a default for all of them; `tags` add up.
+    """
+
+    def __init__(self, *, prefix: str = "", **defaults: Unpack[TaskOptions]) -> None:
+        super().__init__(prefix=prefix, defaults=config_of(defaults))
+
+    def declarations(self) -> list[_Declaration]:
+        """What was declared here and on included routers, in its order."""
+        return list(self._made)
+
+    def includes(self, other: Declarations) -> bool:
+        """Whether `other` was included here, directly or not."""
+        return any(
+            router is other or (isinstance(router, TaskRouter) and router.includes(other)) for router in self._included
+        )
+
+    def tell(self, listener: Callable[[_Declaration], None]) -> None:
+        """Tell somebody of what is declared from now on."""
+        self._listeners.append(listener)

@@ -1,0 +1,131 @@
+"""Fires schedules: takes each slot that has come, in one write together with the record that it becomes."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from functools import partial
+from itertools import islice
+
+from uuid_utils import uuid7
+
+from outlive.core.events import ScheduleFailed, SlotsMissed
+from outlive.core.moves import OVERLAPS, Fire
+from outlive.core.schedule import Firing, ScheduleEntry, ScheduleState, decide
+from outlive.definitions.schedule import Schedule, Timing
+from outlive.ports import Backend
+from outlive.runtime.intake import Intake
+from outlive.runtime.journal import Journal, commit, resolve
+from outlive.runtime.process import Process
+from outlive.runtime.service import PAUSE_AFTER_ERROR, Service
+
+#: Schedules fired in one go, and announced in one go.
+AT_ONCE = 500
+#: Seconds before a schedule that this process does not know, or knows otherwise, is looked at again.
+_LEAVE_ALONE = 60.0
+
+
+class Scheduler(Service):
+    """Wakes when the next schedule is due; what others have changed in a shared backend it sees within a poll."""
+
+    def __init__(self, process: Process, backend: Backend, journal: Journal, intake: Intake) -> None:
+        super().__init__(process, process.limits.poll_interval if backend.durable else None)
+        self._plan = process.plan
+        self._registry = process.registry
+        self._backend = backend
+        self._journal = journal
+        self._intake = intake
+        self._announced: set[str] = set()
+        # How many were declared when all of them were announced.
+        self._declared = 0
+        # Left to others until then: not declared here, or in trouble.
+        self._aside: dict[str, float] = {}
+
+    async def step(self) -> None:
+        """Fire until nothing is due."""
+        await self.announce()
+        while True:
+            now = self.clock.now()
+            due = await self._backend.due(now, AT_ONCE, self._set_aside(now))
+            if not due.schedules:
+                break
+            await asyncio.gather(*(self._fire_safely(state, now) for state in due.schedules))
+        self._wake_for([*self._aside.values(), *([] if due.next_at is None else [due.next_at])])
+
+    def _wake_for(self, moments: Sequence[float]) -> None:
+        if moments and (self.interval is None or min(moments) < self.clock.now() + self.interval):
+            self.wake_at(min(moments))
+
+    def _set_aside(self, now: float) -> Collection[str]:
+        self._aside = {name: until for name, until in self._aside.items() if until > now}
+        return self._aside
+
+    # -- announcing ------------------------------------------------------------------------------
+
+    async def announce(self) -> None:
+        """Tell the backend of what was declared since the last time."""
+        declared = len(self._plan)
+        if declared == self._declared:
+            return
+        coming = (schedule for schedule in self._plan if schedule.name not in self._announced)
+        fresh = ((schedule, schedule.timing) for schedule in coming if isinstance(schedule.timing, Timing))
+        while some := list(islice(fresh, AT_ONCE)):
+            now = self.clock.now()
+            await self._backend.register([self._entry(schedule, timing, now) for schedule, timing in some], now)
+            for schedule, timing in some:
+                self._announced.add(schedule.name)
+                self._aside.pop(schedule.name, None)
+                if timing.run_on_startup == "each":
+                    self._run_beside(schedule)
+        self._declared = declared
+
+    def _entry(self, schedule: Schedule, timing: Timing, now: float) -> ScheduleEntry:
+        func = self._registry.of(schedule.func).identity
+        trigger = timing.trigger
+        return ScheduleEntry(schedule.name, func, trigger.key, trigger.next_after(now), timing.startup_window)
+
+    def _run_beside(self, schedule: Schedule) -> None:
+        """A run that is no slot: in this instance, whatever the others do."""
+        try:
+            self._intake.enqueue([self._intake.build(schedule.func, (), {}, schedule.options, "schedule", "scheduled")])
+        except Exception as error:  # noqa: BLE001 - one schedule's trouble must not keep the others from starting
+            self.emit(ScheduleFailed(schedule.name, error))
+
+    # -- firing ----------------------------------------------------------------------------------
+
+    async def _fire_safely(self, state: ScheduleState, now: float) -> None:
+        schedule = self._plan.get(state.name)
+        if schedule is None or not isinstance(schedule.timing, Timing) or schedule.timing.trigger.key != state.rule:
+            self._aside[state.name] = now + _LEAVE_ALONE
+            return
+        try:
+            await self._fire(schedule, schedule.timing, state, now)
+        except Exception as error:  # noqa: BLE001 - one schedule's trouble is not that of the others
+            self._aside[state.name] = now + PAUSE_AFTER_ERROR
+            self.emit(ScheduleFailed(state.name, error))
+
+    async def _fire(self, schedule: Schedule, timing: Timing, state: ScheduleState, now: float) -> None:
+        assert state.next_at is not None
+        firing = decide(timing.trigger, timing.policy, state.next_at, now)
+        move = Fire(str(uuid7()), state.name, state.next_at, firing.next_at, now)
+        move.fired, move.missed, move.reason = firing.slot, firing.missed, firing.reason
+        move.exclusive = timing.policy.overlap == "skip"
+        if firing.slot is None:
+            (taken,) = await commit(self._journal, [move])
+            became_run = False
+        else:
+            taken, became_run = await self._take(schedule, move, firing.slot)
+        if taken:
+            self._report(state.name, firing, became_run=became_run)
+
+    async def _take(self, schedule: Schedule, move: Fire, slot: float) -> Sequence[bool]:
+        task = self._intake.build(schedule.func, (), {}, schedule.options, "schedule", "scheduled")
+        task.keep_slot(schedule.name, slot)
+        move.id = task.id
+        landed: asyncio.Future[Sequence[bool]] = asyncio.get_running_loop().create_future()
+        self._intake.fire(task, move, partial(resolve, landed))
+        return await landed
+
+    def _report(self, name: str, firing: Firing, *, became_run: bool) -> None:
+        if firing.missed:
+            self.emit(SlotsMissed(name, firing.missed, firing.reason or ""))
+        if firing.slot is not None and not became_run:
+            self.emit(SlotsMissed(name, 1, OVERLAPS))

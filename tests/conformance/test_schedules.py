@@ -1,0 +1,163 @@
+"""A schedule fires each slot once, whoever asks."""
+
+import asyncio
+
+import pytest
+from tests.conformance.conformance_kit import FUNC, NOW, applied, cancel, enqueue, given, start, succeed
+
+from outlive.core.moves import OVERLAPS, Fire
+from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.states import TaskStatus
+from outlive.ports import Due
+
+HOURLY = ScheduleEntry("hourly", FUNC, "every 3600", NOW + 10)
+
+
+def fire(task_id, slot=NOW + 10, next_at=NOW + 20, **more):
+    return Fire(task_id, "hourly", slot, next_at, NOW + 10.5, more.pop("fired", slot), **more)
+
+
+def run_of(task_id, **facts):
+    return enqueue(task_id, schedule="hourly", source="scheduled", **facts)
+
+
+async def state(backend):
+    (found,) = await backend.schedules()
+    return found
+
+
+async def test_a_registered_schedule_is_due_when_its_time_has_come(backend):
+    await backend.register([HOURLY], NOW)
+
+    assert await backend.due(NOW + 9, 10) == Due([], NOW + 10)
+    hourly = ScheduleState("hourly", FUNC, "every 3600", NOW + 10)
+    assert await backend.due(NOW + 10, 10) == Due([hourly])
+    assert await backend.due(NOW + 10, 10, {"hourly"}) == Due([])
+    assert list(await backend.schedules()) == [hourly]
+
+
+async def test_those_that_are_due_come_earliest_first_and_no_more_than_asked_for(backend):
+    entries = [ScheduleEntry(name, FUNC, "r", NOW + at) for name, at in (("c", 3), ("a", 2.5), ("b", 1), ("d", 9.25))]
+    await backend.register(entries, NOW)
+
+    due = await backend.due(NOW + 5, 2)
+    assert [found.name for found in due.schedules] == ["b", "a"]
+    assert due.next_at == NOW + 9.25
+    assert [found.name for found in (await backend.due(NOW + 5, 9, ["b"])).schedules] == ["a", "c"]
+
+
+async def test_a_slot_becomes_one_record_and_the_schedule_goes_on(backend):
+    await backend.register([HOURLY], NOW)
+
+    assert list(await backend.apply([fire("t"), run_of("t")])) == [True, True]
+    assert list(await backend.apply([fire("u"), run_of("u")])) == [False, False]
+
+    assert await backend.get("u") is None
+    assert (await given(backend, "t")).schedule == "hourly"
+    found = await state(backend)
+    assert (found.next_at, found.last_at, found.last_id) == (NOW + 20, NOW + 10, "t")
+
+
+async def test_of_many_that_want_a_slot_one_has_it(backend):
+    await backend.register([HOURLY], NOW)
+    names = [f"t{number}" for number in range(12)]
+
+    answers = await asyncio.gather(*(backend.apply([fire(name), run_of(name)]) for name in names))
+
+    assert sorted(map(list, answers)) == [[False, False]] * 11 + [[True, True]]
+
+
+async def test_a_slot_and_the_one_after_it_in_one_batch(backend):
+    await backend.register([HOURLY], NOW)
+    later = fire("u", NOW + 20, NOW + 30)
+
+    assert all(await backend.apply([fire("t"), run_of("t"), later, run_of("u")]))
+    assert (await state(backend)).next_at == NOW + 30
+
+
+async def test_a_record_of_a_slot_that_was_not_taken_is_refused(backend):
+    await backend.register([HOURLY], NOW)
+
+    assert list(await backend.apply([run_of("t")])) == [False]
+    assert list(await backend.apply([fire("t", fired=None, missed=3, reason="late"), run_of("t")])) == [True, False]
+    found = await state(backend)
+    assert (found.next_at, found.last_at, found.missed) == (NOW + 20, None, 3)
+    assert (found.missed_at, found.missed_reason) == (NOW + 10.5, "late")
+
+
+@pytest.mark.parametrize("end", [None, (start("t", owner="me"), succeed("t")), (cancel("t"),)])
+async def test_an_exclusive_slot_is_missed_while_an_earlier_run_lives(backend, end):
+    await backend.register([HOURLY], NOW)
+    await backend.apply([fire("t"), run_of("t", owner="me")])
+    await applied(backend, *(end or ()))
+
+    answers = await backend.apply([fire("u", NOW + 20, NOW + 30, exclusive=True), run_of("u")])
+
+    assert list(answers) == [True, end is not None]
+    found = await state(backend)
+    assert found.next_at == NOW + 30
+    assert (found.missed, found.missed_reason) == ((1, OVERLAPS) if end is None else (0, None))
+
+
+async def test_an_exclusive_slot_sees_what_came_before_it_in_its_batch(backend):
+    await backend.register([HOURLY], NOW)
+    await backend.apply([fire("t"), run_of("t")])
+
+    moves = [cancel("t"), fire("u", NOW + 20, NOW + 30, exclusive=True), run_of("u")]
+    assert list(await backend.apply(moves)) == [True, True, True]
+    assert (await given(backend, "t")).status is TaskStatus.CANCELLED
+
+
+async def test_registering_again_keeps_the_time_unless_the_rule_is_another(backend):
+    await backend.register([HOURLY], NOW)
+    await backend.register([ScheduleEntry("hourly", "app:renamed", "every 3600", NOW + 99)], NOW + 5)
+    assert await state(backend) == ScheduleState("hourly", "app:renamed", "every 3600", NOW + 10)
+
+    await backend.register([ScheduleEntry("hourly", FUNC, "every 60", NOW + 99)], NOW + 5)
+    assert await state(backend) == ScheduleState("hourly", FUNC, "every 60", NOW + 99)
+
+
+async def test_one_that_fires_at_startup_does_so_once_within_its_window(backend):
+    entry = ScheduleEntry("hourly", FUNC, "every 3600", NOW + 3600, startup_window=60)
+    await backend.register([entry], NOW)
+    assert (await state(backend)).next_at == NOW
+    await backend.apply([fire("t", NOW, NOW + 3600), run_of("t")])
+
+    await backend.register([entry], NOW + 59)
+    assert (await state(backend)).next_at == NOW + 3600
+
+    await backend.register([entry], NOW + 60)
+    assert (await state(backend)).next_at == NOW + 60
+
+
+async def test_a_paused_schedule_is_not_due_and_cannot_be_fired(backend):
+    await backend.register([HOURLY], NOW)
+
+    assert await backend.pause("hourly", NOW + 10, paused=True)
+    assert not await backend.pause("hourly", NOW + 10, paused=True)
+    assert not await backend.pause("unknown", NOW + 10, paused=True)
+    assert await backend.due(NOW + 99, 10) == Due([])
+    assert list(await backend.apply([fire("t"), run_of("t")])) == [False, False]
+    await backend.register([HOURLY], NOW + 5)
+    assert (await state(backend)).paused
+
+    assert await backend.pause("hourly", NOW + 40, paused=False)
+    assert (await backend.due(NOW + 20, 10)).next_at == NOW + 40
+
+
+async def test_a_schedule_that_has_no_next_time_is_never_due(backend):
+    await backend.register([HOURLY], NOW)
+    await backend.apply([fire("t", next_at=None), run_of("t")])
+
+    assert await backend.due(NOW + 1e9, 10) == Due([])
+    assert (await state(backend)).next_at is None
+
+
+async def test_moments_are_kept_to_the_last_bit(backend):
+    moment = NOW + 1 / 3
+    await backend.register([ScheduleEntry("hourly", FUNC, "r", moment)], NOW)
+
+    assert (await state(backend)).next_at == moment
+    assert list(await backend.apply([fire("t", moment, moment + 0.1), run_of("t")])) == [True, True]
+    assert (await state(backend)).next_at == moment + 0.1
+    assert (await backend.due(NOW, 1)).next_at == moment + 0.1
