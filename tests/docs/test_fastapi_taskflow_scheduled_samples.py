@@ -119,6 +119,19 @@ RETRIES = """
 async def critical_sync() -> None:
     ...
 """
+#: Of the page on the TaskManager; its third sample needs an executor of processes.
+CLEANUP = """
+@task_manager.schedule(
+    every=300,
+)
+async def cleanup_expired_sessions() -> None:
+    ...
+"""
+CLEANUP_WITH_RETRIES = """
+@task_manager.schedule(every=300, retries=1)
+async def cleanup_expired_sessions() -> None:
+    ...
+"""
 #: On Tuesday, 14 November 2023, at 22:13:20 UTC.
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
 
@@ -133,6 +146,8 @@ NOW = datetime.fromtimestamp(1_700_000_000, UTC)
         (CRON, "five_min", datetime(2023, 11, 14, 22, 15, tzinfo=UTC)),
         (TIMEZONE, "morning_report", datetime(2023, 11, 15, 14, 0, tzinfo=UTC)),
         (RETRIES, "critical_sync", NOW + timedelta(minutes=5)),
+        (CLEANUP, "cleanup_expired_sessions", NOW + timedelta(minutes=5)),
+        (CLEANUP_WITH_RETRIES, "cleanup_expired_sessions", NOW + timedelta(minutes=5)),
     ],
 )
 async def test_a_schedule_of_the_page_fires_when_it_says(sample, name, next_at, backend_url):

@@ -290,10 +290,15 @@ async def test_a_clock_that_is_set_back_repeats_no_slot(timed, clock):
     assert len({record.run_at for record in records}) == len(records) == 2
 
 
+def waiting(clock):
+    """How many intervals have begun their wait of 7 seconds, which nothing else here waits for."""
+    return sum(alarm.when == clock.now() + 7 for alarm in clock._alarms)
+
+
 async def test_an_interval_waits_from_the_end_of_a_run_to_the_next(timed, clock):
     trail, gates = Trail(), [Gate(), Gate()]
 
-    @timed.interval(seconds=5)
+    @timed.interval(seconds=7)
     async def poll() -> None:
         trail.mark("begins")
         await gates[trail.count("begins") - 1].wait()
@@ -305,9 +310,9 @@ async def test_an_interval_waits_from_the_end_of_a_run_to_the_next(timed, clock)
         assert trail == ["begins"]
         gates[0].open.set()
         await runs(timed)
-        await until(lambda: len(clock._alarms) > 2 and not timed.store.list())
+        await until(lambda: waiting(clock) == 1)
         for _ in range(2):
-            clock.advance(2.4)
+            clock.advance(3.4)
             await turns()
         assert trail == ["begins"]
         clock.advance(0.3)
@@ -319,7 +324,7 @@ async def test_an_interval_runs_in_every_instance_and_goes_on_after_an_error(sha
     trail, managers = Trail(), [shared.instance(), shared.instance()]
     for number, manager in enumerate(managers):
 
-        @manager.interval(seconds=5, name="poll")
+        @manager.interval(seconds=7, name="poll")
         async def poll(number=number) -> None:
             trail.mark(f"on {number}")
             raise ValueError("no")
@@ -327,9 +332,8 @@ async def test_an_interval_runs_in_every_instance_and_goes_on_after_an_error(sha
     async with managers[0], managers[1]:
         for count in (1, 2, 3):
             await until(lambda count=count: {trail.count("on 0"), trail.count("on 1")} == {count})
-            await until(lambda: not managers[0].store.list() and not managers[1].store.list())
-            await turns()
-            clock.advance(5)
+            await until(lambda: waiting(clock) == 2)
+            clock.advance(7)
 
 
 async def test_an_interval_that_is_declared_while_running_begins(timed):
