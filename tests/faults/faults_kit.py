@@ -73,14 +73,23 @@ class Ledger:
 class Server:
     """One process of an application under uvicorn, and a client for it."""
 
-    def __init__(self, app: str, log: Path, environment: dict[str, str], wrapper: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: str,
+        log: Path,
+        environment: dict[str, str],
+        wrapper: Sequence[str] = (),
+        command: Sequence[str] = (),
+    ) -> None:
         self._log = log
         self._log.touch()
         self.port: int | None = None
-        command = [*wrapper, sys.executable, "-m", "uvicorn", f"{app}:app", "--app-dir", str(APPS), "--port", "0"]
+        uvicorn = ["uvicorn", f"{app}:app", "--app-dir", str(APPS), "--port", "0", "--no-access-log"]
+        if not command or command[0].startswith("--"):
+            command = [*uvicorn, *command]
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*command, "--no-access-log"],
+                [*wrapper, sys.executable, "-m", *command],
                 cwd=log.parent,
                 env=os.environ | environment,
                 stdout=output,
@@ -106,7 +115,7 @@ class Server:
 
     def _find_port(self) -> str | None:
         assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.log()}"
-        found = re.search(r"running on http://127\.0\.0\.1:(\d+)", self.log())
+        found = re.search(r"(?:running on|Listening at:) http://127\.0\.0\.1:(\d+)", self.log())
         return found.group(1) if found else None
 
     def kill(self) -> None:
@@ -187,9 +196,13 @@ class Stage:
         query: str = "",
         release: str = "1",
         without_root_powers: bool = False,
+        command: Sequence[str] = (),
         **options: Any,
     ) -> Server:
-        """Start a process without waiting for it; `options` are keywords of its `TaskManager`."""
+        """Start a process without waiting for it; `options` are keywords of its `TaskManager`.
+
+        `command`: what is added to that of uvicorn, or the module of another server with its arguments.
+        """
         environment = {
             "FAULTS_BACKEND": f"sqlite:///{self.database}{query}",
             "FAULTS_LEDGER": str(self.ledger.path),
@@ -198,7 +211,7 @@ class Stage:
         }
         log = self.folder / f"server-{len(self.servers) + 1}.log"
         wrapper = _AS_A_USER if without_root_powers and os.geteuid() == 0 else ()
-        server = Server(app, log, environment, wrapper)
+        server = Server(app, log, environment, wrapper, command)
         self.servers.append(server)
         return server
 

@@ -229,6 +229,11 @@ async def requeue(task_id: str) -> dict[str, str]:
     return {"id": task_id}
 
 
+@app.post("/records/{task_id}/cancel")
+async def cancel(task_id: str) -> dict[str, Any]:
+    return {"cancelled": await manager.cancel(task_id), "pid": os.getpid()}
+
+
 @app.get("/counts")
 async def counts() -> dict[str, int]:
     return {status.value: count for status, count in (await manager.counts()).items()}
