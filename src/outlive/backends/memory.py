@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
+from outlive.backends.memory_leases import MemoryLeases
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
@@ -79,6 +80,8 @@ class MemoryBackend:
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
+        #: Locks and leaderships of this process.
+        self.leases = MemoryLeases()
         self._verbs = {
             Enqueue: self._enqueue,
             Start: self._start,
