@@ -21,6 +21,7 @@ from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
+from outlive.definitions.coordination import Coordination, bind, unbind
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, NotInitializedError
@@ -220,11 +221,13 @@ class TaskManager:
 
     async def __aenter__(self) -> Self:
         await self.startup()
+        bind(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        unbind(self)
         await self.shutdown()
 
     # -- looking and acting ----------------------------------------------------------------------
@@ -284,6 +287,11 @@ class TaskManager:
                 "or await manager.startup()"
             )
         return self._runtime
+
+    @property
+    def coordination(self) -> Coordination:
+        """What the locks of tasks and requests work with; `NotInitializedError` before start-up."""
+        return self.runtime.control.coordination
 
     @property
     def is_started(self) -> bool:

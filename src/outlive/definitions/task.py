@@ -11,6 +11,7 @@ from outlive.core.config import EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
+from outlive.definitions.coordination import Coordination
 from outlive.definitions.definition import Definition
 from outlive.errors import TaskFailed, WouldDeadlockError
 
@@ -38,6 +39,9 @@ class TaskJournal(Protocol):
 
 class TaskControl(Protocol):
     """What a handle asks of the runtime."""
+
+    #: What locks inside the task work with.
+    coordination: Coordination
 
     def log(self, task: "Task[Any]", level: str, message: str) -> None:
         """Append a line to the record; callable from any thread."""
