@@ -98,3 +98,11 @@ class LockLostError(LockNotOwnedError):
 
 class BackendNotChosenError(SyncError, NotInitializedError):
     """Nothing says which backend a lock or an election is to use."""
+
+
+class ElectionNotRunningError(SyncError, RuntimeError):
+    """Somebody asks who leads, but the election was not started in this process or has been stopped."""
+
+
+class LeadershipLostError(LockLostError):
+    """The process led when the block began and leads no more."""

@@ -33,6 +33,7 @@ from outlive.runtime.clock import SystemClock
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
+from outlive.sync.election import LeaderElection
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
@@ -102,6 +103,7 @@ class TaskManager:
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._no_store = TaskStore()
+        self._elections: list[LeaderElection] = []
         seam.install()
 
     # -- declaring -------------------------------------------------------------------------------
@@ -119,6 +121,18 @@ class TaskManager:
             return func
 
         return declare
+
+    def add_task(self, election: LeaderElection) -> None:
+        """Run an election with this manager: it starts with it and, if it leads, steps down when it stops."""
+        if not isinstance(election, LeaderElection):  # pyright: ignore[reportUnnecessaryIsInstance] - for the untyped
+            raise TypeError(
+                f"add_task({election!r}) takes a LeaderElection; to run a function use `await manager.enqueue(func, "
+                "...)`, or tasks.add_task(func, ...) inside a request"
+            )
+        if election not in self._elections:
+            self._elections.append(election)
+            if self._runtime is not None:
+                election.start(self.coordination)
 
     # -- scheduling ------------------------------------------------------------------------------
 
@@ -202,6 +216,8 @@ class TaskManager:
             runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
             await runtime.start()
             self._runtime = runtime
+            for election in self._elections:
+                election.start(self.coordination)
         finally:
             self._starting = None
 
@@ -215,6 +231,8 @@ class TaskManager:
 
     async def _stop(self, runtime: Runtime) -> None:
         try:
+            for election in self._elections:
+                await election.stop()
             await runtime.stop()
         finally:
             self._runtime = self._stopping = None

@@ -2,17 +2,24 @@
 
 from outlive.errors import (
     BackendNotChosenError,
+    ElectionNotRunningError,
+    LeadershipLostError,
     LockLostError,
     LockNotOwnedError,
     LockReentrantError,
     LockTimeoutError,
     SyncError,
 )
+from outlive.sync.election import LeaderElection
 from outlive.sync.lock import Lock, ThreadLock
 from outlive.sync.refusal import LockHeldError
+from outlive.sync.task_lock import TaskLock, ThreadTaskLock
 
 __all__ = [
     "BackendNotChosenError",
+    "ElectionNotRunningError",
+    "LeaderElection",
+    "LeadershipLostError",
     "Lock",
     "LockHeldError",
     "LockLostError",
@@ -20,5 +27,7 @@ __all__ = [
     "LockReentrantError",
     "LockTimeoutError",
     "SyncError",
+    "TaskLock",
     "ThreadLock",
+    "ThreadTaskLock",
 ]

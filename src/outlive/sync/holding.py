@@ -49,7 +49,7 @@ class Holding:
         self._clock = near.clock
         self._leases = near.backend.leases
         self._retry = retry
-        self._deadline = 0.0
+        self._deadline = self._taken_at = 0.0
         self._next: Handle | None = None
         self._end: Handle | None = None
 
@@ -76,7 +76,7 @@ class Holding:
         if lease.holder != self.holder:
             self._deadline = min(lease.expires_at, asked + ASK_AGAIN_SECONDS)
             return None
-        self.fence = lease.fence
+        self.fence, self._taken_at = lease.fence, asked
         self._keep_until(asked + self.seconds)
         return lease
 
@@ -174,10 +174,13 @@ class Holding:
         self._rest()
         return await finish(self._drop(), f"releasing {self.key}")
 
-    async def leave_for(self, seconds: float) -> bool:
-        """Hold the lease for `seconds` more, without anybody to keep it; False where it was lost before."""
+    async def give_back_after(self, least: float) -> bool:
+        """End the lease when `least` seconds have passed since it was taken; False where it was lost before."""
+        left = self._taken_at + least - self._clock.now()
+        if left <= 0:
+            return await self.give_back()
         self._rest()
-        renewing = self._leases.renew(self.key, self.holder, seconds, self._clock.now())
+        renewing = self._leases.renew(self.key, self.holder, left, self._clock.now())
         return await finish(renewing, f"leaving {self.key}")
 
     def abandon(self) -> None:

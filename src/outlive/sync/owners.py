@@ -79,7 +79,7 @@ class Owners:
 
     async def release(self, owner: Owner) -> None:
         """Give it back."""
-        holding = self._forget(owner)
+        holding = self.forget(owner)
         if not await holding.give_back():
             raise self.lost(holding)
 
@@ -98,10 +98,13 @@ class Owners:
         """What it holds."""
         holding = self._holdings.get(owner)
         if holding is None:
-            raise LockNotOwnedError(
-                f"{self._spec.name!r} is not held by this task or thread; only who acquired it may use or release it"
-            )
+            raise self._not_held()
         return holding
+
+    def _not_held(self) -> LockNotOwnedError:
+        return LockNotOwnedError(
+            f"{self._spec.name!r} is not held by this task or thread; only who acquired it may use or release it"
+        )
 
     def lost(self, holding: Holding) -> LockLostError:
         """What a holder is told that held it no more."""
@@ -125,11 +128,13 @@ class Owners:
 
         Raises `LockLostError` where the body was cancelled for losing it, or did not notice.
         """
-        guard = self._guards.pop(owner)
+        guard = self._guards.pop(owner, None)
+        if guard is None:
+            raise self._not_held()
         if owner not in self._holdings:
             await guard.close(error)
             return None
-        holding = self._forget(owner)
+        holding = self.forget(owner)
         holding.on_lost = None
         try:
             is_ours = await guard.close(error)
@@ -158,7 +163,8 @@ class Owners:
         else:
             owner.add_done_callback(self._ended)
 
-    def _forget(self, owner: Owner) -> Holding:
+    def forget(self, owner: Owner) -> Holding:
+        """What it held: from here on it may acquire again."""
         holding = self.held_by(owner)
         del self._holdings[owner]
         if not isinstance(owner, threading.Thread):
