@@ -81,3 +81,35 @@ class TaskStateError(OutliveError):
 
 class TaskConflictError(TaskStateError):
     """The record has ended, but cannot run again: it cannot be rebuilt, or another one holds its idempotency key."""
+
+
+class SyncError(OutliveError):
+    """A lock, a task lock or an election could not do what was asked of it."""
+
+
+class LockTimeoutError(SyncError, TimeoutError):
+    """It did not become free within the time that the caller wanted to wait."""
+
+
+class LockReentrantError(SyncError, RuntimeError):
+    """The task or thread that asks has it already, and would wait for itself."""
+
+
+class LockNotOwnedError(SyncError, RuntimeError):
+    """The task or thread that gives it back, or asks for its token, does not have it."""
+
+
+class LockLostError(LockNotOwnedError):
+    """The lease ended under its holder: it could not be renewed in time, or somebody forced it away."""
+
+
+class BackendNotChosenError(SyncError, NotInitializedError):
+    """Nothing says which backend a lock or an election is to use."""
+
+
+class ElectionNotRunningError(SyncError, RuntimeError):
+    """Somebody asks who leads, but the election was not started in this process or has been stopped."""
+
+
+class LeadershipLostError(LockLostError):
+    """The process led when the block began and leads no more."""

@@ -21,6 +21,7 @@ from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
+from outlive.definitions.coordination import Coordination, bind, unbind
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.executors.async_ import AsyncExecutor
@@ -34,6 +35,7 @@ from outlive.runtime.process import Limits, Process
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
+from outlive.sync.election import LeaderElection
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
@@ -108,7 +110,22 @@ class TaskManager(Declarations):
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._no_store = TaskStore()
+        self._elections: list[LeaderElection] = []
         seam.install()
+
+    # -- coordination ----------------------------------------------------------------------------
+
+    def add_task(self, election: LeaderElection) -> None:
+        """Run an election with this manager: it starts with it and, if it leads, steps down when it stops."""
+        if not isinstance(election, LeaderElection):  # pyright: ignore[reportUnnecessaryIsInstance] - for the untyped
+            raise TypeError(
+                f"add_task({election!r}) takes a LeaderElection; to run a function use `await manager.enqueue(func, "
+                "...)`, or tasks.add_task(func, ...) inside a request"
+            )
+        if election not in self._elections:
+            self._elections.append(election)
+            if self._runtime is not None:
+                election.start(self.coordination)
 
     # -- scheduling ------------------------------------------------------------------------------
 
@@ -203,6 +220,8 @@ class TaskManager(Declarations):
             runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
             await runtime.start()
             self._runtime = runtime
+            for election in self._elections:
+                election.start(self.coordination)
         finally:
             self._starting = None
 
@@ -216,17 +235,21 @@ class TaskManager(Declarations):
 
     async def _stop(self, runtime: Runtime) -> None:
         try:
+            for election in self._elections:
+                await election.stop()
             await runtime.stop()
         finally:
             self._runtime = self._stopping = None
 
     async def __aenter__(self) -> Self:
         await self.startup()
+        bind(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        unbind(self)
         await self.shutdown()
 
     # -- looking and acting ----------------------------------------------------------------------
@@ -311,6 +334,11 @@ class TaskManager(Declarations):
                 "or await manager.startup()"
             )
         return self._runtime
+
+    @property
+    def coordination(self) -> Coordination:
+        """What the locks of tasks and requests work with; `NotInitializedError` before start-up."""
+        return self.runtime.control.coordination
 
     @property
     def is_started(self) -> bool:

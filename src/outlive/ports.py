@@ -51,8 +51,71 @@ class Rescue:
     interrupted: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may act under a key, and until when."""
+
+    key: str
+    holder: str
+    #: Greater than the token of every lease that was granted before; a store that remembers it can refuse the others.
+    fence: int
+    taken_at: float
+    expires_at: float
+    #: Who waits for it, in the order of their turns; filled by `Leases.held` alone.
+    waiting: Sequence[str] = ()
+
+    def time_left(self, now: float) -> float:
+        """Seconds until it expires, 0 where it has."""
+        return max(0.0, self.expires_at - now)
+
+
+class Leases(Protocol):
+    """Leases with a queue. A lease that ends passes to whoever has waited longest, in the same transaction.
+
+    A holder is named by a text that is made for one acquisition and never used again. A waiter's place lasts for the
+    seconds that it gives and is renewed by asking again. One whose turn has come holds the lease for
+    `HANDOVER_SECONDS` and confirms it by `take`; if it is dead, the next one's turn comes after that time.
+    What is asked for a holder takes effect in the order of asking, also where a caller was cancelled meanwhile.
+    """
+
+    async def take(self, key: str, holder: str, seconds: float, now: float, wait: float = 0.0) -> Lease:
+        """Give the lease to `holder` if it is free or its own already, and say whose it is.
+
+        Where it belongs to another and `wait` is more than 0, `holder` has a place in the queue for so many seconds.
+        """
+        ...
+
+    async def renew(self, key: str, holder: str, seconds: float, now: float) -> bool:
+        """Let the lease end `seconds` from now; False where `holder` does not have it (any more)."""
+        ...
+
+    async def drop(self, key: str, holder: str, now: float) -> bool:
+        """Give up the lease or the place in the queue; False where `holder` had no lease (any more)."""
+        ...
+
+    async def force(self, key: str, reason: str, now: float) -> bool:
+        """Take the lease from whoever has it, who can read the reason; False where nobody does."""
+        ...
+
+    async def why_lost(self, holder: str) -> str | None:
+        """Why `holder` was forced out, None where it was not."""
+        ...
+
+    async def held(self, now: float, key: str | None = None) -> Sequence[Lease]:
+        """The leases that have not expired, of one key or of all, with those who wait for them."""
+        ...
+
+    def watch(self, holder: str, called: Callable[[], None]) -> "Handle":
+        """Call back on the running event loop when a lease is handed to `holder`, until the handle is cancelled."""
+        ...
+
+
+#: What somebody whose turn has come has for saying so.
+HANDOVER_SECONDS = 1.0
+
+
 class Backend(Protocol):
-    """Where records and instances live. Every implementation passes the suite in `tests/conformance`.
+    """Where records, instances and leases live. Every implementation passes the suite in `tests/conformance`.
 
     Times are seconds since the epoch. Methods raise `BackendUnavailableError` where nothing was changed and
     a later try may succeed.
@@ -60,6 +123,11 @@ class Backend(Protocol):
 
     #: What the records survive: False means they end with the process.
     durable: bool
+
+    @property
+    def leases(self) -> Leases:
+        """The leases that are kept beside the records."""
+        ...
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""

@@ -1,6 +1,7 @@
 """Every backend beside the reference: any sequence of writes has the same answers and leaves the same records."""
 
 import asyncio
+import operator
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -23,12 +24,18 @@ from outlive.core.states import TRANSITIONS, Event, TaskStatus
 IDS = [f"t{number}" for number in range(6)]
 OWNERS = ["a", "b"]
 FUNCTIONS = [FUNC, "app:other"]
+KEYS = ["k", "l"]
+#: A holder asks for one key only, as a name is made for one acquisition.
+HOLDERS = ["k1", "k2", "k3", "l1", "l2"]
 ENDS = sorted((event, status) for (event, old), to in TRANSITIONS.items() if old is TaskStatus.RUNNING for status in to)
 
 ids = st.sampled_from(IDS)
 owners = st.sampled_from(OWNERS)
 #: Mostly what the record has, so that most moves take effect.
 drifts = st.sampled_from([0, 0, 0, 1, 1, -1])
+holders = st.sampled_from(HOLDERS)
+keys = st.sampled_from(KEYS)
+spans = st.sampled_from([0.25, 0.5, 1.0, 3.0])
 seconds = st.integers(-4, 4).map(lambda quarters: quarters / 4)
 
 enqueues = st.fixed_dictionaries(
@@ -86,7 +93,7 @@ entries = st.builds(
 
 
 async def call(backend: Any, verb: str, args: tuple[Any, ...]) -> Any:
-    return await getattr(backend, verb)(*args)
+    return await operator.attrgetter(verb)(backend)(*args)
 
 
 class Comparison(RuleBasedStateMachine):
@@ -163,6 +170,27 @@ class Comparison(RuleBasedStateMachine):
         ours, theirs = self.both("due", self.now + ahead, limit, without)
         assert ours == theirs
 
+    @rule(holder=holders, span=spans, wait=st.sampled_from([0.0, 0.0, 0.5, 2.0]))
+    def take(self, holder: str, span: float, wait: float) -> None:
+        self.now += 0.25
+        ours, theirs = self.both("leases.take", holder[0], holder, span, self.now, wait)
+        assert ours == theirs
+
+    @rule(holder=holders, key=keys, span=spans)
+    def renew(self, holder: str, key: str, span: float) -> None:
+        ours, theirs = self.both("leases.renew", key, holder, span, self.now)
+        assert ours == theirs
+
+    @rule(holder=holders)
+    def drop(self, holder: str) -> None:
+        ours, theirs = self.both("leases.drop", holder[0], holder, self.now)
+        assert ours == theirs
+
+    @rule(key=keys, reason=st.sampled_from(["hangs", "deploy"]))
+    def force(self, key: str, reason: str) -> None:
+        ours, theirs = self.both("leases.force", key, reason, self.now)
+        assert ours == theirs
+
     @rule()
     def reopen(self) -> None:
         if self.backend.durable:
@@ -199,6 +227,11 @@ class Comparison(RuleBasedStateMachine):
     def same_schedules(self) -> None:
         ours, theirs = self.both("schedules")
         assert ours == theirs
+
+    @invariant()
+    def same_leases(self) -> None:
+        ours, theirs = self.both("leases.held", self.now)
+        assert list(ours) == list(theirs)
 
     @invariant()
     def same_counts(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
+from outlive.backends.memory_leases import MemoryLeases
 from outlive.backends.timetable import Timetable
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
@@ -87,6 +88,8 @@ class MemoryBackend:
         self._instances: dict[str, tuple[Instance, float]] = {}
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
+        #: Locks and leaderships of this process.
+        self.leases = MemoryLeases()
         self._verbs = {
             Fire: self._timetable.fire,
             Enqueue: self._enqueue,

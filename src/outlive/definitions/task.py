@@ -12,6 +12,7 @@ from outlive.core.moves import Enqueue, Move
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
+from outlive.definitions.coordination import Coordination
 from outlive.definitions.definition import Definition
 from outlive.errors import TaskFailed, WouldDeadlockError
 from outlive.ports import Backend
@@ -42,6 +43,9 @@ class TaskJournal(Protocol):
 
 class TaskControl(Protocol):
     """What a handle asks of the runtime."""
+
+    #: What locks inside the task work with.
+    coordination: Coordination
 
     def log(self, task: "Task[Any]", level: str, message: str) -> None:
         """Append a line to the record; callable from any thread."""

@@ -11,6 +11,7 @@ from outlive.core.moves import AskCancel, Cancel, Log, Requeue
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled
 from outlive.core.states import FINAL, REQUEUABLE, TaskStatus
+from outlive.definitions.coordination import Coordination
 from outlive.definitions.task import Task
 from outlive.errors import TaskConflictError, TaskStateError, UnknownTaskError
 from outlive.ports import Backend
@@ -34,6 +35,7 @@ class Control:
         self._journal = journal
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
+        self.coordination = Coordination(backend, process.clock, self._loop)
         self.dispatcher: Dispatcher | None = None
         self.claimer: Claimer | None = None
         self.deferred: DeferredJournal | None = None

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from outlive.definitions.coordination import Coordination
 from outlive.runtime.runtime import Runtime
 
 
@@ -11,6 +12,11 @@ class Host(Protocol):
     @property
     def runtime(self) -> Runtime:
         """The running runtime; `NotInitializedError` before start-up."""
+        ...
+
+    @property
+    def coordination(self) -> Coordination:
+        """What locks work with; `NotInitializedError` before start-up."""
         ...
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from outlive.definitions.coordination import Coordination
 from outlive.errors import NotInitializedError
 from outlive.runtime.runtime import Runtime
 from outlive.web import seam
@@ -66,6 +67,10 @@ class _Started:
     @property
     def runtime(self) -> Runtime:
         return self._host.runtime
+
+    @property
+    def coordination(self) -> Coordination:
+        return self._host.coordination
 
     async def startup(self) -> None:
         pass

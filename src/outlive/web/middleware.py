@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from outlive.definitions.coordination import bind, unbind
 from outlive.web.host import Host
 from outlive.web.moments import NOT_ACCEPTED, Moments
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder, why_not_accepted
@@ -38,6 +39,7 @@ class TasksMiddleware:
             return
         if not self._host.is_started:
             await self._host.startup()  # mounted applications and bare ASGI transports have no lifespan
+        bind(self._host)
         app = scope.get("app")
         exchange = Exchange(self._host, app if self._takes_plain else None, receive, send)
         exchange.outer, scope[SCOPE_KEY] = scope.get(SCOPE_KEY), exchange
@@ -55,6 +57,7 @@ class TasksMiddleware:
             await _answer_503(refusal, scope, receive, send)
         finally:
             exchange.close()
+            unbind(self._host)
 
 
 class Exchange:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 
 from outlive.backends.sqlite import handover, presence, rows, schedules
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
+from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
@@ -62,6 +63,8 @@ class SqliteBackend:
         self._presence = presence.Presence(self.path)
         self._writers: Workers[Writer] | None = None
         self._readers: Workers[Link] | None = None
+        #: Locks and leaderships of the processes of this host.
+        self.leases = SqliteLeases(lambda: self._writing, lambda: self._reading)
 
     async def open(self) -> None:
         """Create the file if there is none, bring its schema up to date and start the threads."""
@@ -81,6 +84,7 @@ class SqliteBackend:
         writers, readers = self._writers, self._readers
         if writers is None or readers is None:
             return
+        await self.leases.close()
         try:
             await writers.call(self._leave_all)
         except BackendUnavailableError:

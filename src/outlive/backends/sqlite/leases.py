@@ -1,0 +1,183 @@
+"""Leases in the file: what is done in one transaction, and how waiters of other processes are called."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from outlive.backends.sqlite.link import Link
+from outlive.backends.sqlite.statements import sql
+from outlive.backends.sqlite.worker import Workers
+from outlive.backends.sqlite.writer import Writer
+from outlive.errors import BackendError
+from outlive.ports import HANDOVER_SECONDS, Handle, Lease
+
+#: Between two looks at what other processes have handed over; one look serves all waiters of this process.
+LOOK_SECONDS = 0.02
+
+#: How long it can be read why somebody was forced out.
+_REMEMBERED = 86_400.0
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple):
+    """Who asks for which lease, and when."""
+
+    key: str
+    holder: str
+    now: float
+    seconds: float = HANDOVER_SECONDS
+    wait: float = 0.0
+
+
+class SqliteLeases:
+    """Leases that the processes of one host share."""
+
+    def __init__(self, writing: Callable[[], Workers[Writer]], reading: Callable[[], Workers[Link]]) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._called: dict[str, Callable[[], None]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def take(self, key: str, holder: str, seconds: float, now: float, wait: float = 0.0) -> Lease:
+        """Give the lease to `holder` if nobody else has it or comes first."""
+        lease = await self._write(partial(_take, asked=Asked(key, holder, now, seconds, wait)))
+        self._call([lease.holder] if lease.holder != holder else [])
+        return lease
+
+    async def renew(self, key: str, holder: str, seconds: float, now: float) -> bool:
+        """Let the lease end `seconds` from now."""
+        return await self._write(partial(_changed, query="lease_renew", asked=Asked(key, holder, now, seconds)))
+
+    async def drop(self, key: str, holder: str, now: float) -> bool:
+        """Give up the lease or the place in the queue."""
+        had, following = await self._write(partial(_drop, asked=Asked(key, holder, now)))
+        self._call(following)
+        return had
+
+    async def force(self, key: str, reason: str, now: float) -> bool:
+        """Take the lease from whoever has it."""
+        had, following = await self._write(partial(_force, key=key, reason=reason, now=now))
+        self._call(following)
+        return had
+
+    async def why_lost(self, holder: str) -> str | None:
+        """Why `holder` was forced out."""
+        found = await self._read("lease_why_lost", holder=holder)
+        return None if found is None else found[0]
+
+    async def held(self, now: float, key: str | None = None) -> Sequence[Lease]:
+        """The leases that have not expired, by their keys."""
+        found = await self._read("lease_held", now=now, key=key)
+        return [Lease(**facts | {"waiting": tuple(facts["waiting"])}) for facts in json.loads(found[0])]
+
+    def watch(self, holder: str, called: Callable[[], None]) -> Handle:
+        """Call back when a lease is handed to `holder`, by whichever process."""
+        self._called[holder] = called
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="outlive lease turns")
+        return _Watch(self._called, holder)
+
+    async def close(self) -> None:
+        """Look no longer."""
+        looking, self._looking = self._looking, None
+        if looking is not None and looking.get_loop() is asyncio.get_running_loop():
+            looking.cancel()
+            await asyncio.wait([looking])
+
+    async def _look(self) -> None:
+        while self._called:
+            with suppress(BackendError):  # who waits is told when it asks for its place again
+                found = await self._read("lease_called", holders=json.dumps(list(self._called)))
+                self._call(json.loads(found[0]))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _call(self, holders: Sequence[str]) -> None:
+        for holder in holders:
+            if holder in self._called:
+                self._called[holder]()
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._writing().call(lambda writer: writer.write(work))
+
+    async def _read(self, query: str, **values: object) -> Any:
+        return await self._reading().call(
+            lambda reader: reader.use(lambda connection: connection.execute(sql(query), values).fetchone())
+        )
+
+
+class _Watch:
+    __slots__ = ("_called", "_holder")
+
+    def __init__(self, called: dict[str, Callable[[], None]], holder: str) -> None:
+        self._called = called
+        self._holder = holder
+
+    def cancel(self) -> None:
+        self._called.pop(self._holder, None)
+
+
+def _take(connection: sqlite3.Connection, asked: Asked) -> Lease:
+    _forget_the_dead(connection, asked)
+    lease = _lease(connection, asked) or _grant_next(connection, asked)
+    if lease.holder == asked.holder:
+        _changed(connection, "lease_renew", asked)
+        return _standing(connection, asked)
+    if asked.wait > 0:
+        _changed(connection, "lease_wait", asked)
+    return lease
+
+
+def _drop(connection: sqlite3.Connection, asked: Asked) -> tuple[bool, list[str]]:
+    _changed(connection, "lease_leave", asked)
+    if not _changed(connection, "lease_drop", asked):
+        return False, []
+    return True, _pass_on(connection, asked)
+
+
+def _force(connection: sqlite3.Connection, key: str, reason: str, now: float) -> tuple[bool, list[str]]:
+    connection.execute(sql("lease_forget_losses"), {"before": now - _REMEMBERED})
+    noted = connection.execute(sql("lease_force"), {"key": key, "reason": reason, "now": now}).rowcount
+    lease = _lease(connection, Asked(key, "", now))
+    if noted < 1 or lease is None:
+        return False, []
+    return True, _drop(connection, Asked(key, lease.holder, now))[1]
+
+
+def _pass_on(connection: sqlite3.Connection, asked: Asked) -> list[str]:
+    _forget_the_dead(connection, asked)
+    if connection.execute(sql("lease_next"), asked._asdict()).fetchone() is None:
+        return []
+    return [_grant_next(connection, asked).holder]
+
+
+def _grant_next(connection: sqlite3.Connection, asked: Asked) -> Lease:
+    following: tuple[str] | None = connection.execute(sql("lease_next"), asked._asdict()).fetchone()
+    granted = asked._replace(holder=following[0] if following else asked.holder, seconds=HANDOVER_SECONDS)
+    for query in ("lease_leave", "lease_fence", "lease_grant"):
+        _changed(connection, query, granted)
+    return _standing(connection, granted)
+
+
+def _forget_the_dead(connection: sqlite3.Connection, asked: Asked) -> None:
+    for query in ("lease_expire", "lease_expire_waiters"):
+        _changed(connection, query, asked)
+
+
+def _standing(connection: sqlite3.Connection, asked: Asked) -> Lease:
+    lease = _lease(connection, asked)
+    assert lease is not None
+    return lease
+
+
+def _lease(connection: sqlite3.Connection, asked: Asked) -> Lease | None:
+    found = connection.execute(sql("lease_get"), asked._asdict()).fetchone()
+    return None if found is None else Lease(*found)
+
+
+def _changed(connection: sqlite3.Connection, query: str, asked: Asked) -> bool:
+    return connection.execute(sql(query), asked._asdict()).rowcount > 0

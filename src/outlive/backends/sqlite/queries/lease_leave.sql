@@ -1,0 +1,2 @@
+-- Give up a place in the queue.
+delete from outlive_lease_waiter where key = :key and holder = :holder;

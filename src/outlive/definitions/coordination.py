@@ -1,0 +1,51 @@
+"""Which manager's backend the locks of a request, a task or an `async with manager` block work with."""
+
+import asyncio
+from contextvars import ContextVar
+from typing import NamedTuple, Protocol
+
+from outlive.ports import Backend, Clock
+
+
+class Coordination(NamedTuple):
+    """What locks and elections of one running manager work with."""
+
+    backend: Backend
+    clock: Clock
+    #: Where threads send what they ask.
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+class Coordinated(Protocol):
+    """A manager."""
+
+    @property
+    def coordination(self) -> Coordination:
+        """Raises `NotInitializedError` where it does not run."""
+        ...
+
+
+class _Bound(NamedTuple):
+    manager: Coordinated
+    outer: "_Bound | None"
+
+
+_bound: ContextVar[_Bound | None] = ContextVar("outlive_coordination", default=None)
+
+
+def bind(manager: Coordinated) -> None:
+    """From here on, in this context, this manager is the nearest."""
+    _bound.set(_Bound(manager, _bound.get()))
+
+
+def unbind(manager: Coordinated) -> None:
+    """Undo `bind`; harmless in a context that was bound elsewhere."""
+    bound = _bound.get()
+    if bound is not None and bound.manager is manager:
+        _bound.set(bound.outer)
+
+
+def nearest() -> Coordination | None:
+    """That of the manager that was bound last."""
+    bound = _bound.get()
+    return None if bound is None else bound.manager.coordination
