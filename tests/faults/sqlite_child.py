@@ -6,17 +6,20 @@ A command says on stdout how far it is, and goes on when it gets a line on stdin
 import asyncio
 import os
 import resource
+import signal
 import sqlite3
 import sys
 import time
 from pathlib import Path
 from typing import Literal, cast
 
+from outlive import TaskManager
 from outlive.backends.sqlite import SqliteBackend
 from outlive.backends.sqlite.locks import FileLock
 from outlive.core.moves import Enqueue
 from outlive.errors import BackendError
 from outlive.ports import Instance
+from outlive.sync import LeaderElection, Lock, LockLostError
 
 
 def say(*words: object) -> None:
@@ -147,6 +150,91 @@ async def open_without_rights(path: str) -> None:
         await backend.apply(batch("t", 0, 1))
     except BackendError as error:
         say(type(error).__name__, error)
+
+
+def offer(store: sqlite3.Connection, token: int, at: str) -> bool:
+    """Write as a store does that is guarded by tokens: it refuses smaller ones than it has seen."""
+    statement = (
+        "insert into offered (pid, token, at) select ?, ?, ? where ? >= (select coalesce(max(token), 0) from offered)"
+    )
+    return store.execute(statement, (os.getpid(), token, at, token)).rowcount == 1
+
+
+async def lock_and_write(path: str, count: str, lease: str) -> None:
+    """Acquire a lock again and again and write under its token."""
+    backend = SqliteBackend(path, synchronous="NORMAL", busy_timeout=20)
+    await backend.open()
+    store = sqlite3.connect(f"{path}-store", isolation_level=None, timeout=20)
+    say("ready")
+    wait_for_word()
+    lock = Lock("shared", backend=backend, lease_duration=float(lease))
+    for _ in range(int(count)):
+        async with lock:
+            assert offer(store, lock.fencing_token, "in")
+            await asyncio.sleep(0)  # noqa: TID251 - gives way, no time passes
+            assert offer(store, lock.fencing_token, "out")
+    await backend.close()
+    say("done")
+
+
+async def stop_inside(path: str, lease: str) -> None:
+    """Stop while the lock is held; when it goes on, write with the token from before."""
+    backend = SqliteBackend(path, synchronous="NORMAL", busy_timeout=20)
+    await backend.open()
+    store = sqlite3.connect(f"{path}-store", isolation_level=None, timeout=20)
+    try:
+        async with Lock("shared", backend=backend, lease_duration=float(lease)) as lock:
+            token = lock.fencing_token
+            assert offer(store, token, "in")
+            os.kill(os.getpid(), signal.SIGSTOP)
+            say("accepted" if offer(store, token, "late") else "refused")
+            await asyncio.Event().wait()
+    except LockLostError as error:
+        say(type(error).__name__)
+    await backend.close()
+
+
+async def hold_lock(path: str, lease: str) -> None:
+    """Hold a lock, and say whether it was lost."""
+    backend = SqliteBackend(path, synchronous="NORMAL")
+    await backend.open()
+    try:
+        async with Lock("shared", backend=backend, lease_duration=float(lease)) as lock:
+            say(lock.fencing_token)
+            await asyncio.Event().wait()
+    except LockLostError as error:
+        say(type(error).__name__)
+    await backend.close()
+
+
+async def wait_for_lock(path: str, count: str, seconds: str) -> None:
+    """Hold a lock for a moment, several tasks in a row."""
+    backend = SqliteBackend(path, synchronous="NORMAL")
+    await backend.open()
+    lock = Lock("shared", backend=backend)
+
+    async def hold() -> None:
+        async with lock:
+            await asyncio.sleep(float(seconds))  # noqa: TID251 - long work
+
+    say("ready")
+    wait_for_word()
+    await asyncio.gather(*(hold() for _ in range(int(count))))
+    say("done")
+    await backend.close()
+
+
+async def stand_for_election(path: str) -> None:
+    """Lead as soon as it is possible, until a word comes."""
+    manager = TaskManager(SqliteBackend(path, synchronous="NORMAL"))
+    leader = LeaderElection("shared", lease_duration=1, renew_deadline=0.8, retry_interval=0.2, backend_timeout=0.5)
+    manager.add_task(leader)
+    async with manager:
+        say("ready")
+        await leader.wait_for_leader()
+        say(time.time(), leader.fencing_token)
+        await asyncio.to_thread(wait_for_word)
+        say(time.time())
 
 
 def main() -> None:
