@@ -125,7 +125,7 @@ def fill_wal(stage: Stage, server: Server, size: int) -> None:
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
 def test_a_file_that_may_not_grow_is_a_503_until_it_may(stage):
     server = stage.start()
-    limit = 131_072
+    limit = 262_144
     fill_wal(stage, server, limit)
     known = set(server.records())
     before = server.run("three_seconds")
