@@ -44,6 +44,8 @@ How far to trust it:
 WHY = """\
 ## Where bars are missed, and why
 
+The figures in this section come from separate traces and earlier runs, not from the run above.
+
 - **A task in memory.** There is no single costly place: by opcode trace a plain endpoint takes 4,598 opcodes and 220
   Python calls, and a task from `schedule` to its settled record 2,828 and 138 more. They are the steps of the one path
   (build, enqueue, offer, start, run, settle, three writes to the journal). Meeting the bar needs about a third of them.
