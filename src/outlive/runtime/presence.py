@@ -1,8 +1,9 @@
 """Being alive, and noticing who is not."""
 
 from outlive.core.events import InstanceRescued
-from outlive.ports import Backend
+from outlive.ports import WORK, Backend
 from outlive.runtime.claimer import Claimer
+from outlive.runtime.herald import Herald
 from outlive.runtime.process import Process
 from outlive.runtime.service import Service
 
@@ -25,12 +26,13 @@ class Heartbeat(Service):
 class Rescuer(Service):
     """Takes the records of dead instances from them."""
 
-    def __init__(self, process: Process, backend: Backend, claimer: Claimer) -> None:
+    def __init__(self, process: Process, backend: Backend, claimer: Claimer, herald: Herald) -> None:
         super().__init__(process, process.limits.lease / 3)
         self._instance = process.instance
         self._lease = process.limits.lease
         self._backend = backend
         self._claimer = claimer
+        self._herald = herald
 
     async def step(self) -> None:
         """Rescue from every instance that is lost."""
@@ -39,4 +41,6 @@ class Rescuer(Service):
             rescue = await self._backend.rescue(lost, now, f"its instance {lost} died")
             self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))
             self._claimer.wake()
+            if rescue.requeued:
+                self._herald.signal(WORK)
         await self._claimer.explain()
