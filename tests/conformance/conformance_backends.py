@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from support.valkey import server_url
+
 from outlive.backends.memory import MemoryBackend
+from outlive.backends.redis import RedisBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.ports import Backend
 
@@ -11,5 +14,6 @@ from outlive.ports import Backend
 FACTORIES: dict[str, Callable[[Path], Backend]] = {
     "memory": lambda folder: MemoryBackend(),
     "sqlite": lambda folder: SqliteBackend(folder / "tasks.db", synchronous="NORMAL"),
+    "redis": lambda folder: RedisBackend(server_url(), prefix=f"conformance:{folder}"),
 }
-CLASSES: dict[str, type] = {"memory": MemoryBackend, "sqlite": SqliteBackend}
+CLASSES: dict[str, type] = {"memory": MemoryBackend, "sqlite": SqliteBackend, "redis": RedisBackend}

@@ -1,25 +1,33 @@
 """Finds the backend that a URL names."""
 
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.errors import ConfigError
 from outlive.ports import Backend
 
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys", "redis+sentinel", "rediss+sentinel"})
+
 
 def backend_from(url: str) -> Backend:
-    """`memory://`, `sqlite:///relative.db`, `sqlite:////absolute.db`, or a plain path of a SQLite file.
+    """`memory://`, `sqlite:///relative.db`, `redis://host:6379/0`, or a plain path of a SQLite file.
 
-    A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`.
+    A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`. One of Redis takes `?prefix=outlive` and the options
+    of redis-py; `rediss://`, `unix://`, `valkey://` and `redis+sentinel://` name Redis, too.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
         return MemoryBackend()
     if parts.scheme == "sqlite":
         return _sqlite(url)
+    if parts.scheme in REDIS_SCHEMES:
+        return _redis(url)
     if "://" in url:
-        raise ConfigError(f"no backend for {url!r}; use memory://, sqlite:///tasks.db, or the path of a SQLite file")
+        raise ConfigError(
+            f"no backend for {parts.scheme}://; use memory://, sqlite:///tasks.db, redis://host:6379/0, "
+            "or the path of a SQLite file"
+        )
     return SqliteBackend(url)
 
 
@@ -39,3 +47,15 @@ def _sqlite(url: str) -> Backend:
     except ValueError as error:
         raise ConfigError(f"busy_timeout={options['busy_timeout']!r} must be a number of seconds") from error
     return SqliteBackend(path, synchronous=synchronous, busy_timeout=busy_timeout)  # type: ignore[arg-type]
+
+
+def _redis(url: str) -> Backend:
+    try:
+        from outlive.backends.redis import RedisBackend  # noqa: PLC0415 - only who uses it needs its packages
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"Redis needs the package {error.name!r}; install outlive[redis]") from error
+    parts = urlsplit(url)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    prefix = dict(options).get("prefix", "outlive")
+    rest = urlencode([option for option in options if option[0] != "prefix"])
+    return RedisBackend(urlunsplit(parts._replace(query=rest)), prefix)

@@ -1,0 +1,112 @@
+-- Steps that several verbs share: how a record changes its status and its owner.
+local STATUSES = {'pending', 'running', 'success', 'failed', 'interrupted', 'cancelled', 'rejected'}
+local LIVE = {pending = true, running = true}
+
+-- Once in a script is enough for what only has to be there.
+local noted = {}
+
+local function note(set, member)
+    local mark = set .. ' ' .. member
+    if not noted[mark] then
+        noted[mark] = true
+        call('sadd', P .. set, member)
+    end
+end
+
+local function change_status(id, from, to)
+    if from ~= to then
+        call('zrem', P .. 'status:' .. from, id)
+        call('zadd', P .. 'status:' .. to, 0, id)
+    end
+end
+
+local function own(id, owner, at)
+    call('zadd', P .. 'owner:' .. owner, at, id)
+    note('owners', owner)
+end
+
+local function disown(id, owner)
+    call('zrem', P .. 'owner:' .. owner, id)
+end
+
+local function line_of(record)
+    return (record.priority or '0') .. ':' .. record.func
+end
+
+-- Let anybody claim the record from `run_at` on.
+local function free(id, record, run_at)
+    local line = line_of(record)
+    call('zadd', P .. 'free:' .. line, run_at, id)
+    call('zadd', P .. 'lines', record.priority or '0', line)
+    call('hdel', P .. 'told', line)
+end
+
+local function take_from_line(id, line)
+    call('zrem', P .. 'free:' .. line, id)
+    if call('exists', P .. 'free:' .. line) == 0 then
+        call('zrem', P .. 'lines', line)
+        call('hdel', P .. 'told', line)
+    end
+end
+
+local FIELDS = {
+    'status', 'owner', 'fence', 'attempts', 'started', 'ended', 'func', 'priority', 'key', 'schedule', 'unrecoverable',
+    'repeatable', 'asked', 'run_at', 'reason', 'error', 'trace'
+}
+
+-- What a script may want to know of a record, nil where there is none. A field that is missing is false.
+local function read(id)
+    local values = call('hmget', P .. 'r:' .. id, unpack(FIELDS))
+    if not values[1] then
+        return nil
+    end
+    local record = {}
+    for place, name in ipairs(FIELDS) do
+        record[name] = values[place]
+    end
+    return record
+end
+
+local function remember_attempt(id, record, outcome, ended)
+    if not record.started then
+        return
+    end
+    local attempt = {
+        record.fence, record.started, ended or cjson.null, outcome,
+        record.error or cjson.null, record.trace or cjson.null, record.owner or cjson.null
+    }
+    call('rpush', P .. 'h:' .. id, cjson.encode(attempt))
+    call('hdel', P .. 'r:' .. id, 'started', 'ended')
+end
+
+-- End a record that was live.
+local function finish(id, record, status, at)
+    change_status(id, record.status, status)
+    call('zadd', P .. 'ended:' .. status, at, id)
+    if record.owner then
+        disown(id, record.owner)
+    else
+        take_from_line(id, line_of(record))
+    end
+    if record.schedule then
+        call('srem', P .. 'runs:' .. record.schedule, id)
+    end
+    if record.asked then
+        call('srem', P .. 'asked', id)
+    end
+    if record.key and status ~= 'success' then
+        call('del', P .. 'key:' .. record.key)
+    end
+end
+
+-- A record as a reply: its id, what changes, what does not.
+local function whole(id)
+    return {id, call('hgetall', P .. 'r:' .. id), call('get', P .. 'f:' .. id)}
+end
+
+-- Answers are kept until the asker says that it has heard them.
+local function forget_heard()
+    for _, token in ipairs(asked.heard) do
+        call('del', P .. 'done:' .. token)
+    end
+end

@@ -1,0 +1,126 @@
+"""Moves as the lists that `scripts/apply.lua` takes. Times go as text, because Lua would not keep their last bits."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from outlive.core.moves import (
+    OVERLAPS,
+    Abandon,
+    AskCancel,
+    Cancel,
+    Enqueue,
+    Fire,
+    Log,
+    Move,
+    Release,
+    Requeue,
+    Settle,
+    Start,
+)
+from outlive.core.states import ATTEMPT_OUTCOMES, Event, TaskStatus, check
+
+_Wire = tuple[Any, ...]
+
+to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+#: What `scripts/find.lua` and `rows.py` take for granted.
+USUAL_QUEUE, USUAL_SOURCE = "default", "manual"
+
+
+def wire(move: Move) -> _Wire:
+    """One move: its verb, the id of the record, and what the verb takes."""
+    return _WIRES[type(move)](move)
+
+
+def optional(time: float | None) -> str | None:
+    """A time as text, exact to the last bit."""
+    return None if time is None else repr(time)
+
+
+def _fire(move: Fire) -> _Wire:
+    return (
+        "fire", move.id, move.schedule, repr(move.slot), optional(move.next_at), repr(move.at), optional(move.fired),
+        move.exclusive, move.missed, move.reason, OVERLAPS,
+    )  # fmt: skip
+
+
+def _enqueue(move: Enqueue) -> _Wire:
+    return (
+        "enqueue", move.id, move.func, move.func_name, repr(move.created_at), repr(move.run_at), move.owner,
+        optional(move.started_at), None if move.priority is None else str(move.priority), move.idempotency_key,
+        move.schedule, _fields(move), _facts(move),
+    )  # fmt: skip
+
+
+def _fields(move: Enqueue) -> list[str]:
+    """What scripts ask for, and what changes; only what is not as usual."""
+    fields = ["status", "pending", "func", move.func, "run_at", repr(move.run_at)]
+    if move.started_at is not None:
+        fields[1] = "running"
+        fields += "fence", "1", "attempts", "1", "started", repr(move.started_at)
+    if move.owner is not None:
+        fields += "owner", move.owner
+    if move.priority is not None:
+        fields += "priority", str(move.priority)
+    if move.idempotency_key is not None:
+        fields += "key", move.idempotency_key
+    if move.schedule is not None:
+        fields += "schedule", move.schedule
+    if move.queue != USUAL_QUEUE:
+        fields += "queue", move.queue
+    if move.source != USUAL_SOURCE:
+        fields += "source", move.source
+    if not move.recoverable:
+        fields += "unrecoverable", "1"
+    if move.requeue_on_interrupt:
+        fields += "repeatable", "1"
+    return fields
+
+
+def _facts(move: Enqueue) -> str:
+    facts = {
+        "func_name": move.func_name,
+        "created_at": move.created_at,
+        "timing": move.timing,
+        "executor": move.executor,
+        "label": move.label,
+        "tags": dict(move.tags) if move.tags else None,
+        "arguments": move.arguments,
+        "summary": move.summary,
+        "options": move.options,
+    }
+    return to_text({name: fact for name, fact in facts.items() if fact is not None})
+
+
+def _start(move: Start) -> _Wire:
+    return "start", move.id, move.fence, move.owner, repr(move.at)
+
+
+def _settle(move: Settle) -> _Wire:
+    check(move.event, TaskStatus.RUNNING, move.status)
+    ending = (
+        "settle", move.id, move.fence, move.status.value, repr(move.at), move.error, move.stacktrace, move.reason,
+    )  # fmt: skip
+    if move.status is not TaskStatus.PENDING:
+        return ending
+    run_at = move.at if move.run_at is None else move.run_at
+    return *ending, repr(run_at), ATTEMPT_OUTCOMES[move.event].value, move.event is Event.RETRY
+
+
+def _log(move: Log) -> _Wire:
+    return "log", move.id, to_text((move.attempt, move.at, move.level, move.message))
+
+
+_WIRES: dict[type, Callable[[Any], _Wire]] = {
+    Fire: _fire,
+    Enqueue: _enqueue,
+    Start: _start,
+    Settle: _settle,
+    Log: _log,
+    Release: lambda move: ("release", move.id, move.owner, move.reason),
+    Abandon: lambda move: ("abandon", move.id, move.owner, repr(move.at), move.reason),
+    Cancel: lambda move: ("cancel", move.id, repr(move.at), move.reason),
+    AskCancel: lambda move: ("ask_cancel", move.id, move.reason),
+    Requeue: lambda move: ("requeue", move.id, repr(move.at)),
+}
