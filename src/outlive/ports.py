@@ -140,6 +140,8 @@ class Backend(Protocol):
     def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
         """Apply all moves as one transaction; for each, say whether it took effect.
 
+        `BackendInDoubtError` where the connection broke and it is not known whether they were applied.
+
         The id of an `Enqueue` that meets a held idempotency key stands for the record that holds it from then on.
         """
         ...
