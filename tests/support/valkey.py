@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import socket
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,14 @@ def server_url() -> str:
     server.start()
     atexit.register(server.stop)
     return server.connection_url
+
+
+def unused_port() -> int:
+    """One that a server can have again after it was killed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def own_server(**options: Any) -> ValkeyServer:

@@ -1,5 +1,7 @@
 """The connection to the server: sends scripts and knows what became of them."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import ormsgpack
@@ -60,6 +62,16 @@ class Link:
 
     async def command(self, *words: Any) -> Any:
         """One command, sent once."""
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
+        try:
+            return await self._command(words)
+        finally:
+            # The client swallows a cancellation that comes at certain moments while it connects.
+            if task is not None and task.cancelling() > cancelled:
+                raise asyncio.CancelledError
+
+    async def _command(self, words: Sequence[Any]) -> Any:
         connection = await self._connection()
         try:
             await connection.send_command(*words)

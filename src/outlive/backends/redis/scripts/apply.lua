@@ -7,7 +7,6 @@ if before then
     return before
 end
 
-forget_heard()
 local verbs = {}
 
 -- Each move is a list: its verb, the id of the record, and what `wire.py` puts behind them.
@@ -19,4 +18,6 @@ for place, move in ipairs(asked.moves) do
 end
 local answer = table.concat(answers)
 call('set', done, answer, 'ex', asked.remember)
+-- Last: a server whose memory is full refuses a script as long as nothing has been deleted.
+forget_heard()
 return answer

@@ -19,11 +19,17 @@ local function levels()
     return found
 end
 
+local function is_whole(id)
+    return call('exists', P .. 'r:' .. id, P .. 'f:' .. id) == 2
+end
+
 local function due_in(line, count, due)
     local range = {'-inf', asked.now, 'withscores', 'limit', 0, count + #asked.refused}
     local found = call('zrangebyscore', P .. 'free:' .. line, unpack(range))
     for place = 1, #found, 2 do
-        if not refused[found[place]] then
+        if not is_whole(found[place]) then
+            take_from_line(found[place], line)
+        elseif not refused[found[place]] then
             due[#due + 1] = {id = found[place], run_at = tonumber(found[place + 1]), line = line}
         end
     end
@@ -52,7 +58,7 @@ end
 local handed, next_at = {}, nil
 for _, id in ipairs(call('lrange', done, 0, -1)) do
     local now = call('hmget', P .. 'r:' .. id, 'owner', 'status')
-    if now[1] == asked.owner and now[2] == 'pending' then
+    if now[1] == asked.owner and now[2] == 'pending' and is_whole(id) then
         handed[#handed + 1] = whole(id)
     end
 end

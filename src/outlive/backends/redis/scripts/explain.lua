@@ -7,7 +7,9 @@ for _, line in ipairs(call('zrange', P .. 'lines', 0, -1)) do
         count = count + call('zcard', ids)
         if call('hget', P .. 'told', line) ~= asked.reason then
             for _, id in ipairs(call('zrange', ids, 0, -1)) do
-                call('hset', P .. 'r:' .. id, 'reason', asked.reason)
+                if call('exists', P .. 'r:' .. id) == 1 then
+                    call('hset', P .. 'r:' .. id, 'reason', asked.reason)
+                end
             end
             call('hset', P .. 'told', line, asked.reason)
         end

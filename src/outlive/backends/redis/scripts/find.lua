@@ -68,7 +68,7 @@ while #found < asked.limit and looked_at < asked.patience do
     for place = 1, math.min(step, #ids) do
         last = ids[place]
         if not checks or matches(last) then
-            found[#found + 1] = whole(last)
+            found[#found + 1] = whole(last)  -- nothing where it is nil
         end
         looked_at = looked_at + 1
         if #found == asked.limit then

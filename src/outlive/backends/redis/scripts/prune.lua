@@ -3,7 +3,9 @@ local function forget(id, status)
     local record = call('hmget', P .. 'r:' .. id, 'func', 'key')
     call('zrem', P .. 'status:' .. status, id)
     call('zrem', P .. 'ended:' .. status, id)
-    call('zrem', P .. 'func:' .. record[1], id)
+    if record[1] then
+        call('zrem', P .. 'func:' .. record[1], id)
+    end
     if record[2] and call('get', P .. 'key:' .. record[2]) == id then
         call('del', P .. 'key:' .. record[2])
     end

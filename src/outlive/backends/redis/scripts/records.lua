@@ -99,9 +99,10 @@ local function finish(id, record, status, at)
     end
 end
 
--- A record as a reply: its id, what changes, what does not.
+-- A record as a reply: its id, what changes, what does not; nil where a part was evicted or deleted by hand.
 local function whole(id)
-    return {id, call('hgetall', P .. 'r:' .. id), call('get', P .. 'f:' .. id)}
+    local now, facts = call('hgetall', P .. 'r:' .. id), call('get', P .. 'f:' .. id)
+    return #now > 0 and facts and {id, now, facts} or nil
 end
 
 -- Answers are kept until the asker says that it has heard them.

@@ -30,9 +30,8 @@ call('del', P .. 'instance:' .. asked.instance)
 call('srem', P .. 'instances', asked.instance)
 
 local requeued, interrupted = {}, {}
-local ids = call('zrange', P .. 'owner:' .. asked.instance, 0, asked.limit - 1)
-for _, id in ipairs(ids) do
-    local record = read(id)
+
+local function rescue(id, record)
     call('hset', P .. 'r:' .. id, 'reason', reason)
     if record.status == 'running' and record.repeatable then
         let_go(id, record, repeat_later(id, record))
@@ -43,6 +42,16 @@ for _, id in ipairs(ids) do
     else
         give_up(id, record)
         interrupted[#interrupted + 1] = id
+    end
+end
+
+local ids = call('zrange', P .. 'owner:' .. asked.instance, 0, asked.limit - 1)
+for _, id in ipairs(ids) do
+    local record = read(id)
+    if record then
+        rescue(id, record)
+    else
+        disown(id, asked.instance)
     end
 end
 return cmsgpack.pack({requeued, interrupted, #ids == asked.limit})
