@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
@@ -23,6 +24,22 @@ class Instance:
     started_at: float
     #: Seconds without a beat after which others may take it for dead.
     lease: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an instance asks for in a claim: records of `functions`, up to `limit`."""
+
+    owner: str
+    functions: Collection[str]
+    limit: int
+    now: float
+    #: Records that are left alone.
+    refused: Collection[str] = ()
+    #: None for all queues.
+    queues: Collection[str] | None = None
+    #: Queues whose records are left alone.
+    without_queues: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +161,8 @@ class Backend(Protocol):
         """
         ...
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
-        """Give `owner` up to `limit` due unowned records of these functions, best priority then oldest first.
-
-        Records whose ids are in `refused` are left alone.
-        """
+    async def claim(self, wanted: Wanted) -> Claim:
+        """Give an instance up to `limit` due unowned records that it can run, best priority then oldest first."""
         ...
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
@@ -206,6 +218,18 @@ class Backend(Protocol):
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause a schedule or let it go on, with this next time; False where it is so already, or unknown."""
+        ...
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set for queues at run time, by name."""
+        ...
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue for all instances; a state that says nothing forgets it."""
+        ...
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """The live records of each queue that has any; counts of many may stop at 100,000 records in all."""
         ...
 
     async def join(self, instance: Instance, now: float) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from outlive.backends.sqlite import handover, presence, rows, schedules
+from outlive.backends.sqlite import handover, presence, queues, rows, schedules
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
@@ -18,11 +18,12 @@ from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, Rescue, Wanted
 
 #: Above every text, since SQLite sorts blobs after texts: the page before it is the first.
 _AFTER_ALL = b""
@@ -100,11 +101,8 @@ class SqliteBackend:
         """Apply the moves as one transaction."""
         return self._writing.call(lambda writer: _apply(writer, moves))
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        wanted = handover.Wanted(owner, functions, limit, now, refused)
         return await self._writing.call(lambda writer: _claim(writer, wanted))
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
@@ -178,6 +176,25 @@ class SqliteBackend:
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""
         return await self._change("schedule_pause", name=schedule, paused=paused, next_at=next_at) > 0
+
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        found = await self._query("queue_list")
+        assert found is not None
+        return queues.states(found[0])
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue, or forget it."""
+        query, values = queues.setting(state)
+        await self._change(query, **values)
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        found = await self._query("queue_depths")
+        assert found is not None
+        return queues.depths(found[0])
 
     # -- instances -------------------------------------------------------------------------------
 
@@ -256,7 +273,7 @@ def _apply(writer: Writer, moves: Sequence[Move]) -> list[bool]:
         return writer.write(lambda connection: apply_carefully(connection, moves))
 
 
-def _claim(writer: Writer, wanted: handover.Wanted) -> Claim:
+def _claim(writer: Writer, wanted: Wanted) -> Claim:
     if writer.read(lambda connection: handover.anything_due(connection, wanted)):
         return writer.write(lambda connection: handover.claim(connection, wanted))
     return Claim([], writer.read(lambda connection: handover.next_due(connection, wanted)))
