@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
@@ -86,6 +86,19 @@ class Lease:
         return max(0.0, self.expires_at - now)
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseEvent:
+    """What happened to a lease; elections note theirs, and every backend those that were forced."""
+
+    key: str
+    holder: str
+    #: The token of the lease that this was about.
+    fence: int
+    at: float
+    event: Literal["acquired", "released", "lost", "forced"]
+    reason: str | None = None
+
+
 class Leases(Protocol):
     """Leases with a queue. A lease that ends passes to whoever has waited longest, in the same transaction.
 
@@ -111,7 +124,10 @@ class Leases(Protocol):
         ...
 
     async def force(self, key: str, reason: str, now: float) -> bool:
-        """Take the lease from whoever has it, who can read the reason; False where nobody does."""
+        """Take the lease from whoever has it, who can read the reason; False where nobody does.
+
+        The history has it as `forced`, written in the same transaction.
+        """
         ...
 
     async def why_lost(self, holder: str) -> str | None:
@@ -119,7 +135,15 @@ class Leases(Protocol):
         ...
 
     async def held(self, now: float, key: str | None = None) -> Sequence[Lease]:
-        """The leases that have not expired, of one key or of all, with those who wait for them."""
+        """The leases that have not expired, of one key or of all, by their keys, with those who wait for them."""
+        ...
+
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history, which outlives the process where the backend does."""
+        ...
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events, of one key or of all, newest first; `LEASE_EVENTS` are kept."""
         ...
 
     def watch(self, holder: str, called: Callable[[], None]) -> "Handle":
@@ -129,6 +153,9 @@ class Leases(Protocol):
 
 #: What somebody whose turn has come has for saying so.
 HANDOVER_SECONDS = 1.0
+
+#: How many events the history of the leases keeps.
+LEASE_EVENTS = 1000
 
 
 class Backend(Protocol):
