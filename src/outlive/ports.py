@@ -66,6 +66,8 @@ class Rescue:
 
     requeued: Sequence[str] = ()
     interrupted: Sequence[str] = ()
+    #: Whether the instance was found alive, so that nothing was taken from it.
+    is_alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +198,12 @@ class Backend(Protocol):
         """Set `reason` on unowned pending records of functions other than these; say how many."""
         ...
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take every record from an instance that is dead or done, and forget it, in one transaction.
 
         Pending: free again if recoverable, else interrupted. Running: pending and free, the attempt uncounted, if
-        it may be requeued, else interrupted.
+        it may be requeued, else interrupted. With `if_lost` the same transaction first asks whether `lost` would still
+        name the instance: one that has beaten meanwhile is alive, and keeps everything.
         """
         ...
 

@@ -204,3 +204,41 @@ async def test_rescue_forgets_the_instance(backend):
 
     assert not await backend.beat("dead", NOW)
     assert list(await backend.lost(NOW + 100, 10, "me")) == []
+
+
+@pytest.mark.parametrize("beats", [True, False])
+async def test_rescue_of_a_lost_instance_asks_again_whether_it_is(beats, backend):
+    await backend.join(Instance("slow", "far-away", 1, NOW, 10), NOW)
+    await applied(backend, enqueue("waits", owner="slow"), enqueue("runs", owner="slow"), start("runs", owner="slow"))
+    assert list(await backend.lost(NOW + 11, 10, "me")) == ["slow"]
+    if beats:
+        assert await backend.beat("slow", NOW + 11)
+
+    rescue = await backend.rescue("slow", NOW + 11, "died", if_lost=True)
+
+    records = [await given(backend, name) for name in ("waits", "runs")]
+    if beats:
+        assert (rescue.is_alive, list(rescue.requeued), list(rescue.interrupted)) == (True, [], [])
+        assert [record.owner for record in records] == ["slow", "slow"]
+        assert [record.status for record in records] == [TaskStatus.PENDING, TaskStatus.RUNNING]
+        assert await backend.beat("slow", NOW + 12)
+    else:
+        assert (rescue.is_alive, list(rescue.requeued), list(rescue.interrupted)) == (False, ["waits"], ["runs"])
+        assert not await backend.beat("slow", NOW + 12)
+
+
+async def test_rescue_of_a_lost_owner_that_has_joined_again_meanwhile(backend):
+    await applied(backend, enqueue("t", owner="ghost"))
+    assert list(await backend.lost(NOW + 11, 10, "me")) == ["ghost"]
+    await backend.join(Instance("ghost", "far-away", 1, NOW, 10), NOW + 11)
+
+    assert (await backend.rescue("ghost", NOW + 11, "died", if_lost=True)).is_alive
+    assert (await given(backend, "t")).owner == "ghost"
+
+
+async def test_rescue_of_a_lost_owner_that_never_joined(backend):
+    await applied(backend, enqueue("t", owner="ghost"))
+
+    rescue = await backend.rescue("ghost", NOW + 11, "died", if_lost=True)
+
+    assert (rescue.is_alive, list(rescue.requeued)) == (False, ["t"])

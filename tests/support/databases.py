@@ -71,8 +71,8 @@ class FakeDatabase:
     async def claim(self, wanted: Wanted) -> Claim:
         return await self.memory.claim(wanted)
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
-        return await self.memory.rescue(instance, now, reason)
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
+        return await self.memory.rescue(instance, now, reason, if_lost=if_lost)
 
     def moves_of(self, kind: type) -> list[Any]:
         """Everything of this kind that was committed, in its order."""

@@ -290,8 +290,10 @@ class MemoryBackend:
             row.reason = reason
         return len(strange)
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance."""
+        if if_lost and instance in self._instances and not self._is_silent(instance, now):
+            return Rescue(is_alive=True)
         self._instances.pop(instance, None)
         requeued: list[str] = []
         interrupted: list[str] = []
@@ -402,8 +404,12 @@ class MemoryBackend:
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances that have not beaten for their lease, and owners that are no instances."""
-        silent = [name for name, (instance, beat) in self._instances.items() if now - beat > instance.lease]
+        silent = [name for name in self._instances if self._is_silent(name, now)]
         return [name for name in (*silent, *self._orphaned(now - lease)) if name != asking]
+
+    def _is_silent(self, name: str, now: float) -> bool:
+        instance, beat = self._instances[name]
+        return now - beat > instance.lease
 
     def _orphaned(self, before: float) -> list[str]:
         newest: dict[str, float] = {}

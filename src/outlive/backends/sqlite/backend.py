@@ -3,7 +3,7 @@
 import json
 import socket
 import sqlite3
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -109,9 +109,12 @@ class SqliteBackend:
         """Say why records of unknown functions wait."""
         return await self._writing.call(lambda writer: _explain(writer, functions, reason))
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance."""
-        return await self._writing.call(lambda writer: self._rescue(writer, instance, now, reason))
+        taking = self._take_if_lost if if_lost else handover.rescue
+        return await self._writing.call(
+            lambda writer: self._rescue(writer, lambda connection: taking(connection, instance, now, reason), instance)
+        )
 
     async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
         """Delete old ended records."""
@@ -228,10 +231,20 @@ class SqliteBackend:
             for instance in self._presence.instances:
                 self._presence.drop(instance)
 
-    def _rescue(self, writer: Writer, instance: str, now: float, reason: str) -> Rescue:
-        rescued = writer.write(lambda connection: handover.rescue(connection, instance, now, reason))
-        self._presence.remove(instance)
+    def _rescue(self, writer: Writer, taking: Callable[[sqlite3.Connection], Rescue], instance: str) -> Rescue:
+        rescued = writer.write(taking)
+        if not rescued.is_alive:
+            self._presence.remove(instance)
         return rescued
+
+    def _take_if_lost(self, connection: sqlite3.Connection, instance: str, now: float, reason: str) -> Rescue:
+        values = {"id": instance, "now": now, "host": socket.gethostname()}
+        found: tuple[bool, bool] | None = connection.execute(sql("sign_of_life"), values).fetchone()
+        if found is not None:
+            expired, here = found
+            if not (expired or (here and self._presence.is_dead(instance))):
+                return Rescue(is_alive=True)
+        return handover.rescue(connection, instance, now, reason)
 
     def _lost(self, reader: Link, now: float, lease: float, asking: str) -> list[str]:
         values = {"now": now, "lease": lease, "asking": asking, "host": socket.gethostname()}
