@@ -16,7 +16,7 @@ from outlive import BackendUnavailableError, TaskManager, TaskStatus
 from outlive.backends.redis import RedisBackend
 from outlive.core.moves import Log
 from outlive.errors import BackendInDoubtError
-from outlive.ports import LEASE, Instance
+from outlive.ports import LEASE, Instance, Wanted
 
 
 @pytest.fixture
@@ -110,11 +110,11 @@ async def test_what_was_handed_over_unheard_is_handed_over_again(backend, proxy)
     await applied(backend, *(enqueue(name) for name in "abc"))
     break_scripts(proxy, "after", 10)
     with pytest.raises(BackendUnavailableError):
-        await backend.claim("me", [FUNC], 2, NOW)
+        await backend.claim(Wanted("me", [FUNC], 2, NOW))
 
     proxy.breaks_after = on_scripts(0)
-    first = await backend.claim("me", [FUNC], 2, NOW)
-    second = await backend.claim("me", [FUNC], 2, NOW)
+    first = await backend.claim(Wanted("me", [FUNC], 2, NOW))
+    second = await backend.claim(Wanted("me", [FUNC], 2, NOW))
 
     assert [record.id for record in [*first.records, *second.records]] == ["a", "b", "c"]
 
@@ -181,7 +181,7 @@ async def test_a_client_of_the_application(prefix, options):
     backend.notifier.listen(LEASE, heard.append)
     await applied(backend, enqueue("t", arguments='{"é": 1}'), enqueue("u"))
     assert (await given(backend, "t")).arguments == '{"é": 1}'
-    assert [record.id for record in (await backend.claim("me", [FUNC], 5, NOW)).records] == ["t", "u"]
+    assert [record.id for record in (await backend.claim(Wanted("me", [FUNC], 5, NOW))).records] == ["t", "u"]
     await until(lambda: heard)
     await backend.close()
 

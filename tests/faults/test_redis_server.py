@@ -16,7 +16,7 @@ from outlive.backends.redis import RedisBackend, clock, schema
 from outlive.backends.redis.scripts import migrations
 from outlive.core.filter import EVERYTHING, Page
 from outlive.errors import BackendError
-from outlive.ports import Instance
+from outlive.ports import Instance, Wanted
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_record_that_was_thrown_away_harms_no_other(backend, client, pre
     assert [record.id for record in await backend.find(EVERYTHING, Page(3))] == ["too", "t5", "t4"]
     assert list(await backend.apply([start("t0"), start("mine"), start("too")])) == [False, False, True]
     assert await backend.explain([], "nobody knows it") == 6
-    claim = await backend.claim("you", [FUNC], 9, NOW)
+    claim = await backend.claim(Wanted("you", [FUNC], 9, NOW))
     assert [record.id for record in claim.records] == names[2:]
     rescue = await backend.rescue("me", NOW, "died")
     assert list(rescue.interrupted) == ["too"]

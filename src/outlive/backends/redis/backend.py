@@ -1,6 +1,8 @@
 """The backend: each verb of the port is one script."""
 
+import json
 from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 from redis.asyncio import Redis
@@ -15,14 +17,16 @@ from outlive.backends.redis.leases import RedisLeases
 from outlive.backends.redis.link import REPEATS, Link
 from outlive.backends.redis.schema import bring_up_to_date
 from outlive.backends.redis.server import check_server
-from outlive.backends.redis.wire import optional
+from outlive.backends.redis.wire import optional, to_text
+from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Records that one script takes from an owner or deletes: so long nobody else is served.
 AT_ONCE = 200
@@ -117,29 +121,28 @@ class RedisBackend:
         """Apply the moves as one script, once, also where the connection breaks meanwhile."""
         return Batch(self._linked(), self._tokens, moves).apply()
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        asked = {"owner": owner, "functions": list(functions), "limit": max(limit, 0), "now": repr(now)}
-        return await self._claims.claim(self._linked(), asked | {"refused": list(refused)})
+        return await self._claims.claim(self._linked(), wanted)
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
         return await self._change("explain", functions=list(functions), reason=reason)
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance; from the first step on it is none any more."""
         asked = {"instance": instance, "now": repr(now), "reason": reason, "limit": AT_ONCE}
+        asked |= {"if_lost": if_lost, "server_now": self._server_time(now)}
         requeued: list[str] = []
         interrupted: list[str] = []
-        more = True
+        more, is_alive = True, False
         while more:
-            back, ended, more = await self._linked().ask("rescue", asked)
+            back, ended, more, is_alive = await self._linked().ask("rescue", asked)
             requeued += back
             interrupted += ended
-        self._joined.discard(instance)
-        return Rescue(requeued, interrupted)
+        if not is_alive:
+            self._joined.discard(instance)
+        return Rescue(requeued, interrupted, is_alive)
 
     async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
         """Delete old ended records."""
@@ -211,6 +214,34 @@ class RedisBackend:
         asked = {"name": schedule, "next_at": optional(next_at), "paused": paused}
         return bool(await self._linked().run("pause", asked))
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        found = rows.mapping(await self._linked().ask("queues", {}))
+        return [rows.queue(name, found[name]) for name in sorted(found)]
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue, or forget it."""
+        told = None if state == QueueState(state.name) else to_text(asdict(state))
+        await self._change("set_queue", name=state.name, state=told)
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        found = await self._linked().ask("depths", {})
+        return {name: QueueDepth(pending, running, rows.number(oldest)) for name, pending, running, oldest in found}
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        await self._change("note", id=entry.id, target=entry.target, entry=to_text(asdict(entry)))
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
+        asked = {"limit": max(limit, 0), "before": before, "target": target}
+        return [AuditEntry(**json.loads(text)) for text in await self._linked().ask("notes", asked)]
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -238,6 +269,11 @@ class RedisBackend:
         lost: list[str] = await self._linked().ask("lost", asked)
         return lost
 
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined."""
+        found = [rows.instance(reply, self._clock.ahead) for reply in await self._linked().ask("instances", {})]
+        return sorted(found, key=lambda state: state.instance.id)
+
     # -- the server ------------------------------------------------------------------------------
 
     def _server_time(self, now: float) -> str:
@@ -246,7 +282,7 @@ class RedisBackend:
     def _linked(self) -> Link:
         return self._link or _not_open()
 
-    async def _change(self, name: str, **asked: Any) -> int:
+    async def _change(self, name: str, /, **asked: Any) -> int:
         """Run a script that may run twice and answers with a number."""
         changed: int = await self._linked().run(name, asked, repeats=REPEATS)
         return changed

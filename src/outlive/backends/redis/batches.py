@@ -16,7 +16,7 @@ from outlive.backends.redis.scripts import script
 from outlive.backends.redis.wire import wire
 from outlive.core.moves import Move
 from outlive.errors import BackendInDoubtError, BackendUnavailableError
-from outlive.ports import Claim
+from outlive.ports import Claim, Wanted
 
 #: How long the server keeps an answer, in seconds: longer than any connection takes to come back.
 REMEMBER = 3600
@@ -81,8 +81,17 @@ class Claims:
         self._tokens = tokens
         self._unheard: str | None = None
 
-    async def claim(self, link: Link, asked: dict[str, Any]) -> Claim:
+    async def claim(self, link: Link, wanted: Wanted) -> Claim:
         """Take due records."""
+        asked: dict[str, Any] = {
+            "owner": wanted.owner,
+            "functions": list(wanted.functions),
+            "limit": max(wanted.limit, 0),
+            "now": repr(wanted.now),
+            "refused": list(wanted.refused),
+            "queues": None if wanted.queues is None else list(wanted.queues),
+            "without_queues": list(wanted.without_queues),
+        }
         token, self._unheard = self._unheard or uuid4().hex, None
         try:
             reply = await link.run("claim", asked | self._tokens.asked(token), repeats=REPEATS)

@@ -10,8 +10,10 @@ import ormsgpack
 from outlive.backends.redis import rows
 from outlive.backends.redis.clock import ServerClock
 from outlive.backends.redis.link import REPEATS, Link
+from outlive.backends.redis.wire import to_text
+from outlive.backends.watches import Watches
 from outlive.errors import BackendError
-from outlive.ports import LEASE, Handle, Lease, Notifier
+from outlive.ports import LEASE, LEASE_EVENTS, Handle, Lease, LeaseEvent, Notifier
 
 #: How long it can be read why somebody was forced out, in seconds.
 _REMEMBERED = 86_400
@@ -25,7 +27,7 @@ class RedisLeases:
     def __init__(self, link: Callable[[], Link], clock: ServerClock, notifier: Notifier) -> None:
         self._link = link
         self._clock = clock
-        self._called: dict[str, Callable[[], None]] = {}
+        self._watches = Watches()
         self._looking: asyncio.Task[None] | None = None
         #: For each holder what was asked last, while that is on its way.
         self._last: dict[str, asyncio.Task[Any]] = {}
@@ -37,7 +39,7 @@ class RedisLeases:
         asked = self._asked(key, holder, now) | {"seconds": seconds, "wait": wait}
         reply = await self._in_turn(holder, lambda: self._link().run("lease_take", asked, repeats=REPEATS))
         lease = rows.lease(ormsgpack.unpackb(reply), ahead)
-        self._call([] if lease.holder == holder else [lease.holder])
+        self._watches.call([] if lease.holder == holder else [lease.holder])
         return lease
 
     async def renew(self, key: str, holder: str, seconds: float, now: float) -> bool:
@@ -53,7 +55,7 @@ class RedisLeases:
 
     async def force(self, key: str, reason: str, now: float) -> bool:
         """Take the lease from whoever has it."""
-        asked = self._asked(key, "", now) | {"reason": reason, "remember": _REMEMBERED}
+        asked = self._asked(key, "", now) | {"reason": reason, "remember": _REMEMBERED, "most": LEASE_EVENTS}
         return self._passed_on(await self._link().run("lease_force", asked))
 
     async def why_lost(self, holder: str) -> str | None:
@@ -67,10 +69,20 @@ class RedisLeases:
         found = await self._link().ask("lease_held", {"now": repr(now + ahead), "key": key})
         return [rows.lease(reply, ahead) for reply in found]
 
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history."""
+        at = event.at + self._clock.ahead
+        told = to_text((event.key, event.holder, event.fence, at, event.event, event.reason))
+        await self._link().run("lease_note", {"now": repr(at), "event": told, "most": LEASE_EVENTS})
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events first."""
+        found = await self._link().ask("lease_history", {"key": key, "limit": limit})
+        return [rows.lease_event(text, self._clock.ahead) for text in found]
+
     def watch(self, holder: str, called: Callable[[], None]) -> Handle:
         """Call back when a lease is handed to `holder`, by whichever instance."""
-        self._called[holder] = called
-        return _Watch(self._called, holder)
+        return self._watches.add(holder, called)
 
     async def close(self) -> None:
         """Let what was asked come to its end."""
@@ -84,7 +96,7 @@ class RedisLeases:
 
     def _passed_on(self, reply: bytes) -> bool:
         had, following = ormsgpack.unpackb(reply)
-        self._call([following] if following else [])
+        self._watches.call([following] if following else [])
         return bool(had)
 
     async def _in_turn(self, holder: str, work: Callable[[], Awaitable[T]]) -> T:
@@ -102,31 +114,15 @@ class RedisLeases:
 
     # -- calling ---------------------------------------------------------------------------------
 
-    def _call(self, holders: Sequence[str]) -> None:
-        for holder in holders:
-            if holder in self._called:
-                self._called[holder]()
-
     def _hear(self, about: str | None) -> None:
         if about is not None:
-            self._call([about])
-        elif self._called:
+            self._watches.call([about])
+        elif self._watches.names():
             self._looking = asyncio.create_task(self._look(), name="outlive lease turns")
 
     async def _look(self) -> None:
         with suppress(BackendError):  # who waits asks for its place again, and is told then
-            self._call(await self._link().ask("lease_called", {"holders": list(self._called)}))
-
-
-class _Watch:
-    __slots__ = ("_called", "_holder")
-
-    def __init__(self, called: dict[str, Callable[[], None]], holder: str) -> None:
-        self._called = called
-        self._holder = holder
-
-    def cancel(self) -> None:
-        self._called.pop(self._holder, None)
+            self._watches.call(await self._link().ask("lease_called", {"holders": self._watches.names()}))
 
 
 async def _after(before: asyncio.Task[Any] | None, work: Awaitable[T]) -> T:

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from outlive.backends.redis.wire import USUAL_QUEUE, USUAL_SOURCE
+from outlive.core.queues import QueueConfig, QueueState
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
 from outlive.core.schedule import ScheduleState
 from outlive.core.states import FINAL, TaskStatus
-from outlive.ports import Lease
+from outlive.ports import Instance, InstanceState, Lease, LeaseEvent
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -99,6 +100,27 @@ def schedule(reply: Sequence[Any]) -> ScheduleState:
         number(now.get("missed_at")),
         now.get("missed_reason"),
     )
+
+
+def queue(name: str, text: str) -> QueueState:
+    """What was set for a queue."""
+    state = json.loads(text)
+    config = None if state["config"] is None else QueueConfig(**state["config"])
+    return QueueState(name, config, state["paused"])
+
+
+def instance(reply: Sequence[Any], ahead: float) -> InstanceState:
+    """An instance, its last sign in the time of this process."""
+    name, flat = reply
+    now = mapping(flat)
+    found = Instance(name, now["host"], int(now["pid"]), float(now["started_at"]), float(now["lease"]))
+    return InstanceState(found, float(now["beat"]) - ahead)
+
+
+def lease_event(text: str, ahead: float) -> LeaseEvent:
+    """An event of the history of leases."""
+    key, holder, fence, at, event, reason = json.loads(text)
+    return LeaseEvent(key, holder, fence, float(at) - ahead, event, reason)
 
 
 def lease(reply: Sequence[Any], ahead: float) -> Lease:

@@ -13,6 +13,7 @@ from outlive.core.moves import (
     Fire,
     Log,
     Move,
+    Permit,
     Release,
     Requeue,
     Settle,
@@ -49,7 +50,8 @@ def _enqueue(move: Enqueue) -> _Wire:
     return (
         "enqueue", move.id, move.func, move.func_name, repr(move.created_at), repr(move.run_at), move.owner,
         optional(move.started_at), None if move.priority is None else str(move.priority), move.idempotency_key,
-        move.schedule, _fields(move), _facts(move),
+        move.schedule, None if move.queue == USUAL_QUEUE else move.queue, _fields(move), _facts(move),
+        move.rejected is not None,
     )  # fmt: skip
 
 
@@ -59,22 +61,21 @@ def _fields(move: Enqueue) -> list[str]:
     if move.started_at is not None:
         fields[1] = "running"
         fields += "fence", "1", "attempts", "1", "started", repr(move.started_at)
-    if move.owner is not None:
-        fields += "owner", move.owner
-    if move.priority is not None:
-        fields += "priority", str(move.priority)
-    if move.idempotency_key is not None:
-        fields += "key", move.idempotency_key
-    if move.schedule is not None:
-        fields += "schedule", move.schedule
-    if move.queue != USUAL_QUEUE:
-        fields += "queue", move.queue
-    if move.source != USUAL_SOURCE:
-        fields += "source", move.source
-    if not move.recoverable:
-        fields += "unrecoverable", "1"
-    if move.requeue_on_interrupt:
-        fields += "repeatable", "1"
+    elif move.rejected is not None:
+        fields[1] = "rejected"
+        fields += "ended", repr(move.created_at), "reason", move.rejected
+    for name, value, usual in (
+        ("owner", move.owner, None),
+        ("priority", move.priority, None),
+        ("key", move.idempotency_key, None),
+        ("schedule", move.schedule, None),
+        ("queue", move.queue, USUAL_QUEUE),
+        ("source", move.source, USUAL_SOURCE),
+        ("unrecoverable", int(not move.recoverable), 0),
+        ("repeatable", int(move.requeue_on_interrupt), 0),
+    ):
+        if value != usual:
+            fields += name, str(value)
     return fields
 
 
@@ -93,8 +94,13 @@ def _facts(move: Enqueue) -> str:
     return to_text({name: fact for name, fact in facts.items() if fact is not None})
 
 
+def _permit(move: Permit) -> _Wire:
+    limits = [(limit.key, limit.most, limit.pace, limit.per) for limit in move.limits]
+    return "permit", move.id, move.fence, move.owner, repr(move.at), limits, move.asks
+
+
 def _start(move: Start) -> _Wire:
-    return "start", move.id, move.fence, move.owner, repr(move.at)
+    return "start", move.id, move.fence, move.owner, repr(move.at), move.limited
 
 
 def _settle(move: Settle) -> _Wire:
@@ -115,6 +121,7 @@ def _log(move: Log) -> _Wire:
 _WIRES: dict[type, Callable[[Any], _Wire]] = {
     Fire: _fire,
     Enqueue: _enqueue,
+    Permit: _permit,
     Start: _start,
     Settle: _settle,
     Log: _log,

@@ -10,13 +10,18 @@
 --   status:<status>    zset    ids in the order of texts (all scores are 0)
 --   func:<func>        zset    the same by function; name:<name> is the set of functions that screens call so
 --   ended:<status>     zset    ended records by the time of their end
---   free:<line>        zset    pending records that nobody owns by run_at; a line is <priority>:<func>
+--   waiting:<queue>    zset    pending records by created_at; running:<queue> set: running ones; lanes: set of queues
+--   free:<line>        zset    pending records that nobody owns by run_at; a line is priority, queue and function
 --   lines  told        zset    lines that are not empty by priority; hash: the reason that all of a line carry
 --   owner:<owner>      zset    live records by the time the owner got or started them; owners is the set of owners
 --   asked              set     live records that somebody asked to cancel
 --   schedule:<name>    hash    a schedule; schedules zset: their names; due zset: by next_at; runs:<name> set: live runs
 --   instance:<id>      hash    an instance that joined; instances is the set of them
+--   places:<limit>     hash    who holds a place under a limit, with the fence; rate:<limit> is used up until then
+--   settings           hash    what was set for queues, as JSON
+--   notes              zset    what people did, by id; notes:<target> zset; note hash: the entries as JSON
 --   lease:<key>        hash    a lease; leases zset: keys by expiry; token: the last token given
 --   turns:<key>        zset    who waits, by place; until:<key> hash: how long; queues zset: keys by their last waiter
+--   lease_events       list    the history of the leases, newest first, as JSON
 --   lost:<holder>      string  why somebody was forced out (expires)
 --   done:<token>       string  the answers to a batch, for whoever did not hear them (expires)

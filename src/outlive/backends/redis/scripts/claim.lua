@@ -1,14 +1,20 @@
 -- Give due records that nobody owns to whoever asks: best priority first, then oldest. Says when the next one is due.
 -- needs: records
-local wanted, refused = set_of(asked.functions), set_of(asked.refused)
+local wanted, refused, without = set_of(asked.functions), set_of(asked.refused), set_of(asked.without_queues)
+local queues = asked.queues and set_of(asked.queues)
 
--- The lines of functions that the asker knows, as lists of those with one priority, best first.
+local function suits(line)
+    local queue, func = parts_of(line)
+    return wanted[func] and not without[queue] and (not queues or queues[queue])
+end
+
+-- The lines that suit the asker, as lists of those with one priority, best first.
 local function levels()
     local found, last = {}, nil
     local lines = call('zrevrange', P .. 'lines', 0, -1, 'withscores')
     for place = 1, #lines, 2 do
         local line, priority = lines[place], lines[place + 1]
-        if wanted[line:match('^[^:]*:(.*)$')] then
+        if suits(line) then
             if priority ~= last then
                 found[#found + 1] = {}
                 last = priority

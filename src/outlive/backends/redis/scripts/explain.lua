@@ -2,7 +2,8 @@
 -- needs: records
 local known, count = set_of(asked.functions), 0
 for _, line in ipairs(call('zrange', P .. 'lines', 0, -1)) do
-    if not known[line:match('^[^:]*:(.*)$')] then
+    local _, func = parts_of(line)
+    if not known[func] then
         local ids = P .. 'free:' .. line
         count = count + call('zcard', ids)
         if call('hget', P .. 'told', line) ~= asked.reason then

@@ -93,6 +93,11 @@ local function grant_next(key, asking)
     return lease
 end
 
+local function note_event(event)
+    call('lpush', P .. 'lease_events', event)
+    call('ltrim', P .. 'lease_events', 0, asked.most - 1)
+end
+
 local function pass_on(key)
     forget_lease(key)
     local lease = grant_next(key, '')

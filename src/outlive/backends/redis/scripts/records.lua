@@ -13,10 +13,43 @@ local function note(set, member)
     end
 end
 
-local function change_status(id, from, to)
-    if from ~= to then
-        call('zrem', P .. 'status:' .. from, id)
-        call('zadd', P .. 'status:' .. to, 0, id)
+local function lane_of(record)
+    return record.queue or 'default'
+end
+
+-- Note that a live record has this status; `created_at` is the moment of its acceptance where that is at hand.
+local function arrive(id, record, status, created_at)
+    local lane = lane_of(record)
+    note('lanes', lane)
+    if status == 'running' then
+        call('sadd', P .. 'running:' .. lane, id)
+    else
+        created_at = created_at or precise(cjson.decode(call('get', P .. 'f:' .. id) or '{}').created_at or 0)
+        call('zadd', P .. 'waiting:' .. lane, created_at, id)
+    end
+end
+
+-- An attempt has ended: others may have its places under limits.
+local function give_up_places(id, record)
+    for key in (record.places or ''):gmatch('[^\31]+') do
+        call('hdel', P .. 'places:' .. key, id)
+    end
+    if record.places then
+        call('hdel', P .. 'r:' .. id, 'places')
+    end
+end
+
+local function change_status(id, record, from, to)
+    call('zrem', P .. 'status:' .. from, id)
+    call('zadd', P .. 'status:' .. to, 0, id)
+    if from == 'pending' then
+        call('zrem', P .. 'waiting:' .. lane_of(record), id)
+    elseif from == 'running' then
+        call('srem', P .. 'running:' .. lane_of(record), id)
+        give_up_places(id, record)
+    end
+    if LIVE[to] then
+        arrive(id, record, to)
     end
 end
 
@@ -30,7 +63,7 @@ local function disown(id, owner)
 end
 
 local function line_of(record)
-    return (record.priority or '0') .. ':' .. record.func
+    return (record.priority or '0') .. ':' .. lane_of(record) .. '\31' .. record.func
 end
 
 -- Let anybody claim the record from `run_at` on.
@@ -39,6 +72,11 @@ local function free(id, record, run_at)
     call('zadd', P .. 'free:' .. line, run_at, id)
     call('zadd', P .. 'lines', record.priority or '0', line)
     call('hdel', P .. 'told', line)
+end
+
+-- The queue and the function of a line.
+local function parts_of(line)
+    return line:match('^[^:]*:([^\31]*)\31(.*)$')
 end
 
 local function take_from_line(id, line)
@@ -51,7 +89,8 @@ end
 
 local FIELDS = {
     'status', 'owner', 'fence', 'attempts', 'started', 'ended', 'func', 'priority', 'key', 'schedule', 'unrecoverable',
-    'repeatable', 'asked', 'run_at', 'reason', 'error', 'trace'
+    'repeatable', 'asked', 'run_at', 'reason', 'error', 'trace',
+    'queue', 'places'
 }
 
 -- What a script may want to know of a record, nil where there is none. A field that is missing is false.
@@ -81,7 +120,7 @@ end
 
 -- End a record that was live.
 local function finish(id, record, status, at)
-    change_status(id, record.status, status)
+    change_status(id, record, record.status, status)
     call('zadd', P .. 'ended:' .. status, at, id)
     if record.owner then
         disown(id, record.owner)

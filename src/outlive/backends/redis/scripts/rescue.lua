@@ -1,4 +1,5 @@
--- Forget an instance and take records from it, so many at a time: what is left is asked for again.
+-- Forget an instance and take records from it, so many at a time: what is left is asked for again. With `if_lost` one
+-- that has beaten meanwhile keeps everything.
 -- moves: interrupt running -> pending
 -- moves: interrupt running -> interrupted
 -- moves: interrupt pending -> interrupted
@@ -10,7 +11,7 @@ local function repeat_later(id, record)
     remember_attempt(id, record, 'interrupted', now)
     call('hset', key, 'run_at', now)
     call('hincrby', key, 'attempts', -1)
-    change_status(id, 'running', 'pending')
+    change_status(id, record, 'running', 'pending')
     call('hset', key, 'status', 'pending')
     return now
 end
@@ -24,6 +25,11 @@ end
 local function give_up(id, record)
     call('hset', P .. 'r:' .. id, 'status', 'interrupted', 'ended', now)
     finish(id, record, 'interrupted', now)
+end
+
+local sign = call('hmget', P .. 'instance:' .. asked.instance, 'beat', 'lease')
+if asked.if_lost and sign[1] and asked.server_now - sign[1] <= tonumber(sign[2]) then
+    return cmsgpack.pack({{}, {}, false, true})
 end
 
 call('del', P .. 'instance:' .. asked.instance)
@@ -54,4 +60,4 @@ for _, id in ipairs(ids) do
         disown(id, asked.instance)
     end
 end
-return cmsgpack.pack({requeued, interrupted, #ids == asked.limit})
+return cmsgpack.pack({requeued, interrupted, #ids == asked.limit, false})

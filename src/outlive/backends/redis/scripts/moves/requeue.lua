@@ -22,7 +22,7 @@ function verbs.requeue(id, move)
     call('hdel', key, 'owner', 'error', 'trace', 'reason', 'ended', 'asked')
     call('hset', key, 'status', 'pending', 'run_at', at, 'attempts', 0)
     call('zrem', P .. 'ended:' .. record.status, id)
-    change_status(id, record.status, 'pending')
+    change_status(id, record, record.status, 'pending')
     if record.schedule then
         call('sadd', P .. 'runs:' .. record.schedule, id)
     end

@@ -9,7 +9,7 @@ local function wait_again(id, record, at, run_at, outcome, keeps_owner)
     local key = P .. 'r:' .. id
     remember_attempt(id, record, outcome, at)
     call('hset', key, 'run_at', run_at)
-    change_status(id, 'running', 'pending')
+    change_status(id, record, 'running', 'pending')
     if keeps_owner and record.owner then
         own(id, record.owner, at)
     else
