@@ -10,6 +10,7 @@ from outlive.core.moves import (
     Fire,
     Log,
     Move,
+    Permit,
     Release,
     Requeue,
     Settle,
@@ -21,6 +22,7 @@ from outlive.core.states import Event, TaskStatus, check
 KINDS = (
     "fire",
     "enqueue",
+    "permit",
     "start",
     "settle",
     "retry",
@@ -37,6 +39,7 @@ _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 _RANK_OF: dict[type, int] = {
     Fire: _RANK["fire"],
     Enqueue: _RANK["enqueue"],
+    Permit: _RANK["permit"],
     Start: _RANK["start"],
     Release: _RANK["release"],
     Abandon: _RANK["abandon"],
@@ -45,6 +48,9 @@ _RANK_OF: dict[type, int] = {
     Requeue: _RANK["requeue"],
     Log: _RANK["log"],
 }
+
+#: The kinds that end an attempt.
+_SETTLING = frozenset({_RANK["settle"], _RANK["retry"], _RANK["give_up"]})
 
 #: In which order idempotency keys are dealt with: taken by new records, freed by ended ones, taken back.
 _TAKES, _FREES, _TAKES_BACK = range(1, 4)
@@ -78,7 +84,7 @@ def runs(moves: Sequence[Move]) -> Iterator[Run]:
 
     The moves of one record must come in the order of ranks, and so must those that take and free idempotency keys,
     whichever record they are of. One slot of a schedule is taken per run, and one that asks whether an earlier record
-    lives comes first.
+    lives comes first. So does a permit that may find the place of an attempt which has just ended.
     """
     run: Run = {}
     last: dict[str, int] = {}
@@ -87,7 +93,7 @@ def runs(moves: Sequence[Move]) -> Iterator[Run]:
     for place, move in enumerate(moves):
         rank = kind_of(move)
         stage = key_stage(move)
-        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _fires_anew(move, fired, run):
+        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _looks_back(move, fired, run):
             yield run
             run, last, keys = {}, {}, 0
             fired = set()
@@ -100,5 +106,7 @@ def runs(moves: Sequence[Move]) -> Iterator[Run]:
         yield run
 
 
-def _fires_anew(move: Move, fired: Collection[str], run: Run) -> bool:
+def _looks_back(move: Move, fired: Collection[str], run: Run) -> bool:
+    if isinstance(move, Permit):
+        return not run.keys().isdisjoint(_SETTLING)
     return isinstance(move, Fire) and bool(run) and (move.exclusive or move.schedule in fired)

@@ -1,6 +1,8 @@
 """The backend: each verb of the port, as a statement on the connection it belongs to."""
 
+import json
 from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
@@ -10,18 +12,20 @@ from outlive.backends.postgres import server_time
 from outlive.backends.postgres.connections import Connections, Lane
 from outlive.backends.postgres.leases import PostgresLeases
 from outlive.backends.postgres.listener import Listener
-from outlive.backends.postgres.rows import Reader, schedule
+from outlive.backends.postgres.rows import Reader, queue, schedule
 from outlive.backends.postgres.schema import prepare, quoted
 from outlive.backends.postgres.server_time import ServerTime
 from outlive.backends.postgres.statements import query
-from outlive.backends.postgres.writer import Claims, Writer, unhindered
+from outlive.backends.postgres.writer import Claims, Writer, take_all, unhindered
+from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import LIVE, TaskStatus
 from outlive.errors import BackendUnavailableError
-from outlive.ports import Claim, Due, Instance, Notifier, Rescue
+from outlive.ports import Claim, Due, Instance, InstanceState, Notifier, Rescue, Wanted
 
 #: Above every id, so the page before it is the first.
 _AFTER_ALL = chr(0x10FFFF)
@@ -103,35 +107,38 @@ class PostgresBackend:
         """Apply the moves as one transaction."""
         return self._writer.apply(moves)
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
+        ahead = self._time.ahead
         rows = await self._claims.claim(
             {
-                "owner": owner,
-                "functions": list(functions),
-                "limit": limit,
-                "now": now + self._time.ahead,
-                "refused": list(refused),
+                "owner": wanted.owner,
+                "functions": list(wanted.functions),
+                "limit": wanted.limit,
+                "now": wanted.now + ahead,
+                "refused": list(wanted.refused),
+                "queues": None if wanted.queues is None else list(wanted.queues),
+                "without_queues": list(wanted.without_queues),
             }
         )
-        reader = Reader(self._time.ahead)
+        reader = Reader(ahead)
         records = [reader.record(row[1:]) for row in rows if row[1] is not None]
         next_at = rows[0][0] if rows else None
-        return Claim(records, None if next_at is None else next_at - self._time.ahead)
+        return Claim(records, None if next_at is None else next_at - ahead)
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
         return int((await self._query("explain", functions=list(functions), reason=reason))[0][0])
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance, after what it was just given."""
-        rescue = query("rescue")
-        values = rescue.values({"instance": instance, "now": now + self._time.ahead, "reason": reason})
-        rows = await self._claiming.run(lambda connection: unhindered(lambda: connection.fetch(rescue.text, *values)))
-        self._instances.discard(instance)
-        return Rescue([task_id for task_id, on in rows if on], [task_id for task_id, on in rows if not on])
+        values = {"instance": instance, "now": now + self._time.ahead, "reason": reason}
+        rescued = await self._claiming.run(
+            lambda connection: unhindered(lambda: take_all(connection, values, if_lost=if_lost))
+        )
+        if not rescued.is_alive:
+            self._instances.discard(instance)
+        return rescued
 
     async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
         """Delete old ended records."""
@@ -203,6 +210,32 @@ class PostgresBackend:
         """Pause or resume."""
         return bool(await self._query("schedule_pause", name=schedule, paused=paused, next_at=next_at))
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        return [queue(row) for row in await self._query("queue_list")]
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue, or forget it."""
+        if state == QueueState(state.name):
+            await self._change("queue_forget", name=state.name)
+            return
+        given = state.config or QueueConfig()
+        await self._change(
+            "queue_set",
+            name=state.name,
+            is_set=state.config is not None,
+            concurrency=given.concurrency,
+            max_size=given.max_size,
+            everywhere=given.global_concurrency,
+            paused=state.paused,
+        )
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        return Reader(self._time.ahead).depths(await self._query("queue_depths"))
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -228,6 +261,27 @@ class PostgresBackend:
         """Instances that have not beaten for their lease, and forgotten owners."""
         rows = await self._query("lost", now=now + self._time.ahead, lease=lease, asking=asking)
         return [row[0] for row in rows]
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined."""
+        return Reader(self._time.ahead).instances(await self._query("instance_list"))
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        values = asdict(entry) | {"at": entry.at + self._time.ahead, "detail": json.dumps(dict(entry.detail))}
+        await self._change("note", **values)
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
+        rows = await self._query(
+            "notes" if target is None else "notes_of_target",
+            limit=max(limit, 0),
+            before=_AFTER_ALL if before is None else before,
+            target=target,
+        )
+        return Reader(self._time.ahead).notes(rows)
 
     async def _learn_time(self) -> None:
         async with self._connections.borrowed() as connection:

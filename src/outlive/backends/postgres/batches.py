@@ -13,8 +13,8 @@ from typing import Any
 
 from outlive.backends.order import KINDS, Run, kind_of, runs
 from outlive.backends.postgres.connections import Connection
-from outlive.backends.postgres.statements import bare, row, source
-from outlive.core.moves import OVERLAPS, Enqueue, Fire, Move, Requeue
+from outlive.backends.postgres.statements import bare, query, row, source
+from outlive.core.moves import OVERLAPS, Enqueue, Fire, Move, Permit, Requeue, Start
 
 _ENQUEUE, _LOG = KINDS.index("enqueue"), KINDS.index("log")
 _TYPES = {"moment": "float8"}
@@ -41,7 +41,10 @@ class Batch:
         stages = list(_stages(self.moves))
         if len(stages) == 1 and not any(map(_has_key, self.moves)):
             return self.answers(await self._run(connection, stages[0], mark=True))
+        keys = [limit.key for move in self.moves if isinstance(move, Permit) for limit in move.limits]
         async with connection.transaction():
+            if keys:
+                await connection.execute(query("permit_lock").text, keys)
             places = [place for stage in stages for place in await self._stage(connection, stage)]
             await self._run(connection, {}, mark=True, places=places)
         return self.answers(places)
@@ -111,7 +114,11 @@ def _tags(move: Enqueue) -> str | None:
     return json.dumps(dict(move.tags)) if move.tags else None
 
 
-_VALUE: dict[str, Callable[[Any], Any]] = {"tags": _tags}
+def _limits(move: Permit) -> str:
+    return json.dumps([(limit.key, limit.most, limit.per, limit.pace) for limit in move.limits])
+
+
+_VALUE: dict[str, Callable[[Any], Any]] = {"tags": _tags, "limits": _limits}
 
 
 # -- what goes together ---------------------------------------------------------------------------
@@ -124,7 +131,7 @@ def _stages(moves: Sequence[Move]) -> Iterator[Run]:
 def _needs_care(move: Move) -> bool:
     if isinstance(move, Enqueue):
         return move.idempotency_key is not None or move.schedule is not None
-    return isinstance(move, (Fire, Requeue))
+    return isinstance(move, (Fire, Requeue, Permit)) or (isinstance(move, Start) and move.limited)
 
 
 def _has_key(move: Move) -> bool:

@@ -8,10 +8,8 @@ from outlive.backends.hints import Hints
 from outlive.backends.postgres.connections import Connections, Lane
 from outlive.backends.postgres.server_time import ServerTime
 from outlive.backends.postgres.statements import query
-from outlive.ports import HANDOVER_SECONDS, LEASE, Handle, Lease
-
-#: How long it can be read why somebody was forced out.
-_REMEMBERED = 86_400.0
+from outlive.backends.watches import Watches
+from outlive.ports import HANDOVER_SECONDS, LEASE, LEASE_EVENTS, Handle, Lease, LeaseEvent
 
 
 class PostgresLeases:
@@ -22,7 +20,7 @@ class PostgresLeases:
         self._lane = lane
         self._hints = hints
         self._time = time
-        self._called: dict[str, Callable[[], None]] = {}
+        self._watches = Watches()
         hints.listen(LEASE, self._hear)
 
     async def take(self, key: str, holder: str, seconds: float, now: float, wait: float = 0.0) -> Lease:
@@ -57,30 +55,37 @@ class PostgresLeases:
         found = await self._read("lease_held", now=now + self._time.ahead, key=key)
         return [replace(self._lease(*list(row)[:5]), waiting=tuple(row[5])) for row in found]
 
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history."""
+        facts = {"holder": event.holder, "fence": event.fence, "event": event.event, "reason": event.reason}
+        await self._write("lease_note", event.at, key=event.key, **facts)
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events first."""
+        found = await self._read("lease_history", key=key, limit=limit)
+        return [
+            LeaseEvent(named, holder, fence, at - self._time.ahead, event, reason)
+            for named, holder, fence, at, event, reason in found
+        ]
+
     def watch(self, holder: str, called: Callable[[], None]) -> Handle:
         """Call back when a lease is handed to `holder`, by whichever process."""
-        self._called[holder] = called
-        return _Watch(self._called, holder)
+        return self._watches.add(holder, called)
 
     def _lease(self, key: str, holder: str, fence: int, taken_at: float, expires_at: float) -> Lease:
         ahead = self._time.ahead
         return Lease(key, holder, fence, taken_at - ahead, expires_at - ahead)
 
     def _call(self, holder: str | None) -> None:
-        if holder is None:
-            return
-        if holder in self._called:
-            self._called[holder]()
-        else:
+        if holder is not None:
+            self._watches.call([holder])
             self._hints.signal(LEASE, holder)
 
     def _hear(self, holder: str | None) -> None:
-        for name in list(self._called) if holder is None else [holder]:
-            if name in self._called:
-                self._called[name]()
+        self._watches.call(self._watches.names() if holder is None else [holder])
 
     async def _write(self, name: str, now: float, **values: Any) -> Any:
-        values |= {"now": now + self._time.ahead, "handover": HANDOVER_SECONDS, "remembered": _REMEMBERED}
+        values |= {"now": now + self._time.ahead, "handover": HANDOVER_SECONDS, "keep": LEASE_EVENTS}
         verb = query(name)
         return await self._lane.run(lambda connection: connection.fetchrow(verb.text, *verb.values(values)))
 
@@ -88,14 +93,3 @@ class PostgresLeases:
         verb = query(name)
         async with self._connections.borrowed() as connection:
             return await connection.fetch(verb.text, *verb.values(values))
-
-
-class _Watch:
-    __slots__ = ("_called", "_holder")
-
-    def __init__(self, called: dict[str, Callable[[], None]], holder: str) -> None:
-        self._called = called
-        self._holder = holder
-
-    def cancel(self) -> None:
-        self._called.pop(self._holder, None)

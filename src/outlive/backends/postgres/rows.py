@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from outlive.core.audit import AuditEntry
+from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord
 from outlive.core.schedule import ScheduleState
 from outlive.core.states import FINAL, TaskStatus
+from outlive.ports import Instance, InstanceState
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -17,6 +20,7 @@ class Reader:
     """Reads rows of a server whose clock is `ahead` seconds ahead."""
 
     def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
         self._ahead = timedelta(seconds=ahead)
 
     def record(self, row: Iterable[Any]) -> TaskRecord:
@@ -28,6 +32,27 @@ class Reader:
         record = self.record(row)
         lines = tuple(LogLine(attempt, self._at(at), level, text) for attempt, at, level, text in logs)
         return self._record(row, lines, (*map(self._attempt, past), *_last_attempt(record)))
+
+    def instances(self, rows: Iterable[Iterable[Any]]) -> list[InstanceState]:
+        """The instances of a list."""
+        return [
+            InstanceState(Instance(name, host, pid, started_at - self.ahead, lease), beat_at - self.ahead)
+            for name, host, pid, started_at, lease, beat_at in rows
+        ]
+
+    def notes(self, rows: Iterable[Iterable[Any]]) -> list[AuditEntry]:
+        """What people did."""
+        return [
+            AuditEntry(note_id, at - self.ahead, actor, action, target, json.loads(detail))
+            for note_id, at, actor, action, target, detail in rows
+        ]
+
+    def depths(self, rows: Iterable[Iterable[Any]]) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        return {
+            name: QueueDepth(pending, running, None if oldest is None else oldest - self.ahead)
+            for name, pending, running, oldest in rows
+        }
 
     def _record(self, row: Iterable[Any], logs: Sequence[LogLine], history: Sequence[AttemptRecord]) -> TaskRecord:
         (
@@ -97,3 +122,9 @@ def _last_attempt(record: TaskRecord) -> Sequence[AttemptRecord]:
 def schedule(row: Iterable[Any]) -> ScheduleState:
     """A schedule; slots are moments of the applications and not of the server."""
     return ScheduleState(*row)
+
+
+def queue(row: Iterable[Any]) -> QueueState:
+    """What was set for a queue."""
+    name, is_set, concurrency, max_size, everywhere, paused = row
+    return QueueState(name, QueueConfig(concurrency, max_size, everywhere) if is_set else None, paused)

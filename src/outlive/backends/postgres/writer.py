@@ -18,6 +18,7 @@ from outlive.backends.postgres.faults import COLLISIONS, is_lost
 from outlive.backends.postgres.statements import query
 from outlive.core.moves import Enqueue, Move
 from outlive.errors import BackendUnavailableError
+from outlive.ports import Rescue
 
 #: How often a batch is tried again that was in the way of another transaction.
 _TRIES = 5
@@ -124,6 +125,21 @@ class Claims:
     async def _claimed(self, connection: Connection, ids: Sequence[str], owner: str) -> Sequence[Sequence[Any] | Row]:
         claimed = query("claimed")
         return await connection.fetch(claimed.text, *claimed.values({"ids": ids, "owner": owner}))
+
+
+async def take_all(connection: Connection, values: Mapping[str, Any], *, if_lost: bool) -> Rescue:
+    """Take everything from an instance; with `if_lost` only if it gives no sign of life until that is done."""
+    sign, rescue = query("sign_of_life"), query("rescue")
+    if not if_lost:
+        return _rescued(await connection.fetch(rescue.text, *rescue.values(values)))
+    async with connection.transaction():
+        if await connection.fetchval(sign.text, *sign.values(values)) is False:
+            return Rescue(is_alive=True)
+        return _rescued(await connection.fetch(rescue.text, *rescue.values(values)))
+
+
+def _rescued(rows: Sequence[Row]) -> Rescue:
+    return Rescue([task_id for task_id, on in rows if on], [task_id for task_id, on in rows if not on])
 
 
 async def note_of(connection: Connection, name: str, process: int) -> Row | None:

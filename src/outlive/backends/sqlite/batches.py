@@ -34,6 +34,7 @@ def apply_carefully(connection: sqlite3.Connection, moves: Sequence[Move]) -> li
 
 class _Batch:
     def __init__(self, connection: sqlite3.Connection, moves: Sequence[Move], *, careful: bool) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._moves = moves
         self._careful = careful
@@ -46,6 +47,10 @@ class _Batch:
         return self._effects
 
     def _apply_kind(self, kind: Kind, places: list[int]) -> None:
+        if kind.alone is not None:
+            for place in places:
+                self._effects[place] = kind.alone(self._connection, self._moves[place])
+            return
         for chunk in chunks(places):
             if len(chunk) == 1:
                 self._apply_one(kind, chunk[0])

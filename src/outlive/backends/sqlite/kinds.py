@@ -1,11 +1,13 @@
 """The kinds of moves, in the order of `backends/order.py`, and how each becomes a row."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from outlive.backends.sqlite.queues import permit
 from outlive.core.moves import OVERLAPS, Enqueue, Fire
 
 _Row = tuple[Any, ...]
@@ -19,6 +21,8 @@ class Kind:
     row: Callable[[Any], _Row]
     #: What is done instead of a move that had no effect.
     otherwise: "Kind | None" = None
+    #: Applies one move by itself, where that takes more than a row.
+    alone: Callable[[sqlite3.Connection, Any], bool] | None = None
 
 
 def _fire_row(move: Fire) -> _Row:
@@ -35,7 +39,7 @@ def _enqueue_row(move: Enqueue) -> _Row:
         json.dumps(dict(move.tags)) if move.tags else None,
         move.idempotency_key, move.arguments, move.summary, move.options,
         # A plain int is bound at once, a bool is first offered to every adapter.
-        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule,
+        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule, move.rejected,
     )  # fmt: skip
 
 
@@ -44,7 +48,8 @@ _pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", 
 KINDS = (
     Kind(("fire",), _fire_row),
     Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
-    Kind(("start",), attrgetter("id", "fence", "owner", "at")),
+    Kind(("permit",), attrgetter("id"), alone=permit),
+    Kind(("start",), attrgetter("id", "fence", "owner", "at", "limited")),
     Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
     Kind(("retry_attempt", "retry"), _pending_row),
     Kind(("give_up_attempt", "give_up"), _pending_row),

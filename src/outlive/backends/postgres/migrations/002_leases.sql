@@ -1,4 +1,4 @@
--- Leases, who waits for them, and who was forced out of one; each verb is one function, so that it is one round trip.
+-- Leases, who waits for them, and what happened to them; each verb is one function, so that it is one round trip.
 -- compatible from: 1
 
 create table outlive_lease (
@@ -22,10 +22,14 @@ create table outlive_lease_waiter (
 create index outlive_lease_waiter_turn on outlive_lease_waiter (key, seq);
 create index outlive_lease_waiter_until on outlive_lease_waiter (until);
 
-create table outlive_lease_loss (
-    holder text not null primary key,
-    reason text not null,
-    at timestamptz not null
+create table outlive_lease_event (
+    seq bigint generated always as identity primary key,
+    key text not null,
+    holder text not null,
+    fence bigint not null,
+    at timestamptz not null,
+    event text not null,
+    reason text
 );
 
 -- One count for all keys, so that a lease may be deleted and its tokens still only grow.
@@ -103,21 +107,32 @@ begin
     return next;
 end $$;
 
+-- Note what happened to a lease, and forget what happened long ago.
+create function outlive_lease_note(
+    this text, whose text, token bigint, moment timestamptz, happened text, why text, keep integer
+)
+returns void language plpgsql as $$
+declare
+    newest bigint;
+begin
+    insert into outlive_lease_event (key, holder, fence, at, event, reason)
+    values (this, whose, token, moment, happened, why) returning seq into newest;
+    delete from outlive_lease_event where seq <= newest - keep;
+end $$;
+
 -- Take a lease from whoever has it; whether anybody had, and who is to be called.
 create function outlive_lease_force(
-    this text, why text, handover double precision, remembered double precision, moment timestamptz
+    this text, why text, handover double precision, keep integer, moment timestamptz
 )
 returns table (had boolean, called text) language plpgsql as $$
 declare
-    former text;
+    former record;
 begin
     perform outlive_lease_enter(this, moment);
-    delete from outlive_lease as lease where lease.key = this returning lease.holder into former;
-    had := former is not null;
+    delete from outlive_lease as lease where lease.key = this returning lease.holder, lease.fence into former;
+    had := found;
     if had then
-        delete from outlive_lease_loss where at < moment - make_interval(secs => remembered);
-        insert into outlive_lease_loss (holder, reason, at) values (former, why, moment)
-        on conflict (holder) do update set reason = excluded.reason, at = excluded.at;
+        perform outlive_lease_note(this, former.holder, former.fence, moment, 'forced', why, keep);
         called := outlive_lease_grant(this, null, handover, moment);
     end if;
     return next;

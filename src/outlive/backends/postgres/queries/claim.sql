@@ -5,8 +5,9 @@ picked as (
     cross join lateral (
         select due.id, due.run_at from outlive_record as due
         where due.final is null and due.owner is null and coalesce(due.priority, 0) = level.priority
-            and due.run_at <= to_timestamp(:now::float8)
+            and due.status = 'pending' and due.run_at <= to_timestamp(:now::float8)
             and due.func = any(:functions::text[]) and not due.id = any(:refused::text[])
+            and (:queues::text[] is null or due.queue = any(:queues::text[])) and not due.queue = any(:without_queues::text[])
         order by due.run_at, due.id limit :limit for update skip locked
     ) as chosen
     where level.priority is not null
@@ -28,7 +29,8 @@ from (
     select min((
         select later.run_at from outlive_record as later
         where later.final is null and later.owner is null and coalesce(later.priority, 0) = level.priority
-            and later.run_at > to_timestamp(:now::float8) and later.func = any(:functions::text[])
+            and later.status = 'pending' and later.run_at > to_timestamp(:now::float8) and later.func = any(:functions::text[])
+            and (:queues::text[] is null or later.queue = any(:queues::text[])) and not later.queue = any(:without_queues::text[])
         order by later.run_at limit 1
     )) as next_at
     from level where level.priority is not null

@@ -16,5 +16,11 @@ attempts as (
 ),
 aliases as (
     delete from outlive_alias as alias using gone where alias.record_id = gone.id
+),
+places as (
+    delete from outlive_place as place using gone where place.task_id = gone.id
+),
+permits as (
+    delete from outlive_permit as permit using gone where permit.task_id = gone.id
 )
 select count(*) from gone;
