@@ -1,5 +1,8 @@
 """Background tasks for FastAPI that outlive the request, the process and the machine."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from outlive.admin import TaskAdmin
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
@@ -15,6 +18,7 @@ from outlive.errors import (
     ConfigError,
     DefinitionError,
     JournalFullError,
+    MissingDriverError,
     NotInitializedError,
     OutliveError,
     QueueFullError,
@@ -31,6 +35,10 @@ from outlive.router import TaskRouter
 from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
+if TYPE_CHECKING:
+    from outlive.backends.postgres import PostgresBackend
+    from outlive.backends.redis import RedisBackend
+
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
 SnapshotBackend = Backend
 
@@ -42,10 +50,13 @@ __all__ = [
     "JournalFullError",
     "ManagedBackgroundTasks",
     "MemoryBackend",
+    "MissingDriverError",
     "NotInitializedError",
     "OutliveError",
     "Page",
+    "PostgresBackend",
     "QueueFullError",
+    "RedisBackend",
     "ScheduleInfo",
     "SnapshotBackend",
     "SqliteBackend",
@@ -72,3 +83,12 @@ __all__ = [
     "get_task_context",
     "task_log",
 ]
+
+#: What needs a driver that not everybody has installed, and where it is.
+_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres", "RedisBackend": "outlive.backends.redis"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        return getattr(import_module(_ON_DEMAND[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

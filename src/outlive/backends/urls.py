@@ -11,24 +11,42 @@ REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys", "redi
 
 
 def backend_from(url: str) -> Backend:
-    """`memory://`, `sqlite:///relative.db`, `redis://host:6379/0`, or a plain path of a SQLite file.
+    """`memory://`, `sqlite:///tasks.db`, `postgresql://host/name`, `redis://host:6379/0`, or a path for SQLite.
 
-    A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`. One of Redis takes `?prefix=outlive` and the options
-    of redis-py; `rediss://`, `unix://`, `valkey://` and `redis+sentinel://` name Redis, too.
+    A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`, one of PostgreSQL `?schema=jobs` and
+    `?max_connections=8` beside what asyncpg understands, one of Redis `?prefix=outlive` beside what redis-py
+    understands; `rediss://`, `unix://`, `valkey://` and `redis+sentinel://` name Redis, too.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
         return MemoryBackend()
     if parts.scheme == "sqlite":
         return _sqlite(url)
+    if parts.scheme in ("postgresql", "postgres"):
+        return _postgres(url)
     if parts.scheme in REDIS_SCHEMES:
         return _redis(url)
     if "://" in url:
         raise ConfigError(
-            f"no backend for {parts.scheme}://; use memory://, sqlite:///tasks.db, redis://host:6379/0, "
-            "or the path of a SQLite file"
+            f"no backend for {parts.scheme}://; use memory://, sqlite:///tasks.db, postgresql://host/name, "
+            "redis://host:6379/0, or the path of a SQLite file"
         )
     return SqliteBackend(url)
+
+
+def _postgres(url: str) -> Backend:
+    # Here, so that who has no PostgreSQL needs no driver.
+    from outlive.backends.postgres import PostgresBackend  # noqa: PLC0415
+
+    base, _, text = url.partition("?")
+    options = parse_qsl(text, keep_blank_values=True)
+    ours = {name: value for name, value in options if name in ("schema", "max_connections")}
+    rest = urlencode([(name, value) for name, value in options if name not in ours])
+    try:
+        most = int(ours.get("max_connections", "8"))
+    except ValueError as error:
+        raise ConfigError(f"max_connections={ours['max_connections']!r} must be a number") from error
+    return PostgresBackend(f"{base}?{rest}" if rest else base, schema=ours.get("schema"), max_connections=most)
 
 
 def _sqlite(url: str) -> Backend:
@@ -50,10 +68,9 @@ def _sqlite(url: str) -> Backend:
 
 
 def _redis(url: str) -> Backend:
-    try:
-        from outlive.backends.redis import RedisBackend  # noqa: PLC0415 - only who uses it needs its packages
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"Redis needs the package {error.name!r}; install outlive[redis]") from error
+    # Here, so that who has no Redis needs no client.
+    from outlive.backends.redis import RedisBackend  # noqa: PLC0415
+
     parts = urlsplit(url)
     options = parse_qsl(parts.query, keep_blank_values=True)
     prefix = dict(options).get("prefix", "outlive")
