@@ -62,10 +62,9 @@ class RedisBackend:
             raise ConfigError(f"{min(options)}= belongs to a connection; give it to the client that you pass")
         self._given = client
         self._url, self._options = url, options
+        self._make_client()  # what is wrong with the URL is said here
         self._prefix = prefix
         self._client: Redis | None = None
-        if client is None:
-            client_for(url, options)  # what is wrong with the URL is said here
         self._link: Link | None = None
         self._hearing: Hearing | None = None
         self._joined: set[str] = set()
@@ -81,7 +80,7 @@ class RedisBackend:
         """Connect, look at the server and bring the layout of the keys up to date."""
         if self._link is not None:
             return
-        client = self._given or client_for(self._url, self._options)
+        client = self._make_client()
         link = Link(client, self._prefix)
         try:
             await check_server(link)
@@ -110,6 +109,9 @@ class RedisBackend:
             self._link = self._hearing = self._client = None
             await hearing.stop()
             await self._close_client(client)
+
+    def _make_client(self) -> Redis:
+        return self._given or client_for(self._url, self._options)
 
     async def _close_client(self, client: Redis) -> None:
         if self._given is None:

@@ -25,3 +25,5 @@
 --   lease_events       list    the history of the leases, newest first, as JSON
 --   lost:<holder>      string  why somebody was forced out (expires)
 --   done:<token>       string  the answers to a batch, for whoever did not hear them (expires)
+--   place              string  a count: who came when; schema hash: the layout of the keys
+--   hints              no key: the channel on which processes tell each other to look
