@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
-from support.proxy import Proxy, on_scripts
 from support.recording import Trail
+from support.redis_proxy import Proxy, on_scripts
 from support.valkey import server_url
 from support.waiting import ended, until
 from tests.conformance.conformance_kit import FUNC, NOW, applied, enqueue, fail, given, retry, start
