@@ -363,7 +363,7 @@ class TaskManager(Declarations):
         instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
         store = TaskStore()
         return Process(
-            instance, self.registry, store, self._clock, self._emit, self._limits, self._persists, self._plan
+            instance, self.registry, store, self._clock, self._emit, self._limits, self._persists, plan=self._plan
         )
 
     def _make_executors(self) -> dict[str, Executor]:

@@ -9,6 +9,7 @@ import anyio
 
 from outlive.core.config import EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
+from outlive.core.queues import Limit
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
@@ -97,16 +98,19 @@ class Task(Generic[R]):
         "fence",
         "follower",
         "func",
+        "gates",
         "has_begun",
         "has_seen_stop",
         "hold",
         "id",
         "is_alias",
         "is_ordered",
+        "is_parked",
         "is_stopping",
         "is_submitted",
         "journal",
         "kwargs",
+        "limits",
         "note",
         "outcome",
         "run_at",
@@ -161,6 +165,11 @@ class Task(Generic[R]):
         self.hold: Hold | None = None
         #: Whether it keeps its place among the request's `add_task` calls.
         self.is_ordered = False
+        #: What its attempts have to be permitted beside a slot of this process.
+        self.limits: tuple[Limit, ...] = ()
+        #: What the attempt under way has passed, and whether the next one is kept back by such a thing.
+        self.gates: Sequence[Any] = ()
+        self.is_parked = False
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.

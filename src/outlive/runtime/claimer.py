@@ -9,6 +9,7 @@ from outlive.core.moves import Cancel, Enqueue, Release
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
+from outlive.definitions.limits import limits_of
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
 from outlive.errors import TaskArgumentError
@@ -36,6 +37,7 @@ class Claimer(Service):
         self._registry = process.registry
         self._store = process.store
         self._room = process.limits.room
+        self._run_queues = process.run_queues
         self._backend = backend
         self._journal = journal
         self._dispatcher = dispatcher
@@ -51,8 +53,7 @@ class Claimer(Service):
                 self._store.call_when_below(self._room // 2 + 1, self.wake)
                 return
             limit = min(CLAIM, room)
-            functions = self._registry.identities()
-            claim = await self._backend.claim(Wanted(self._instance, functions, limit, self.clock.now(), self._refused))
+            claim = await self._backend.claim(self._wanted(limit))
             for record in claim.records:
                 if record.cancel_requested:
                     self._cancel(record)
@@ -62,6 +63,17 @@ class Claimer(Service):
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
                 return
+
+    def _wanted(self, limit: int) -> Wanted:
+        return Wanted(
+            self._instance,
+            self._registry.identities(),
+            limit,
+            self.clock.now(),
+            self._refused,
+            self._run_queues,
+            self._dispatcher.queues.closed(),
+        )
 
     def _wake_for(self, next_at: float) -> None:
         if self.interval is None or next_at < self.clock.now() + self.interval:
@@ -97,6 +109,7 @@ class Claimer(Service):
         facts = _facts_of(record, definition.executor_for(options))
         context = contextvars.Context()
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
+        task.limits = limits_of(definition, effective, args, kwargs)
         task.mark_durable()
         return task
 

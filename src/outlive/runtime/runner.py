@@ -22,7 +22,8 @@ LOST = Interrupted("this process lost its lease on the record; another instance 
 class Runner:
     """Runs started tasks, each in an asyncio task of its own, outside any request.
 
-    `body_over(lane, task)` is told when a body has ended, `try_again(task)` when the record waits for its retry.
+    `body_over(lane, task)` is told when a body has ended, `try_again(task)` when the record waits for its retry,
+    `on_end(task)` when it has ended.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class Runner:
         process: Process,
         body_over: Callable[[Lane, Task[Any]], None],
         try_again: Callable[[Task[Any]], None],
+        on_end: Callable[[Task[Any]], None],
     ) -> None:
         self._store = process.store
         self._clock = process.clock
         self._emit = process.emit
         self._body_over = body_over
         self._try_again = try_again
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         #: The asyncio tasks under way; held here because the event loop keeps only weak references.
         #: Keyed by them, since a retry may begin while the attempt before it still reports.
@@ -105,6 +108,7 @@ class Runner:
             self._lose(task, error)
         elif move.status is not TaskStatus.PENDING:
             self._store.remove(task)
+            self._on_end(task)
             task.mark_finished(move.status, outcome)
         elif move.event is Event.RETRY:
             assert move.run_at is not None
