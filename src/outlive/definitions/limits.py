@@ -1,7 +1,7 @@
 """Which limits the options of a call put on its attempts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from outlive.core.config import EffectiveConfig
 from outlive.core.queues import Limit
@@ -38,7 +38,7 @@ def _key_of(
     if given is None or isinstance(given, str):
         return given
     try:
-        key: object = given(*args, **kwargs)
+        key = cast("object", given(*args, **kwargs))  # the function is the user's
     except Exception as error:
         raise TaskArgumentError(
             f"{definition.display_name}: its concurrency_key raised {error!r} for these arguments"

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import anyio
 
@@ -167,9 +167,8 @@ class Task(Generic[R]):
         self.is_ordered = False
         #: What its attempts have to be permitted beside a slot of this process.
         self.limits: tuple[Limit, ...] = ()
-        #: What the attempt under way has passed, and whether the next one is kept back by such a thing.
-        self.gates: Sequence[Any] = ()
-        self.is_parked = False
+        #: What the attempt under way has passed, and whether the next is kept back by such a gate.
+        self.gates, self.is_parked = cast("Sequence[Any]", ()), False
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.

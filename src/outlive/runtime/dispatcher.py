@@ -36,7 +36,7 @@ class Dispatcher:
         self.lanes = {name: Lane(executor, arrivals) for name, executor in executors.items()}
         self.queues = Queues(process.queues, process.clock, process.limits.poll_interval, self._fill, on_room)
         self.timers = Timers(process.clock, self._queue)
-        self.runner = Runner(process, self._body_over, self.offer, self.queues.ended)
+        self.runner = Runner(process, self._body_over, self.offer, self.queues)
         #: At shutdown only what would end with the process may still start,
         self.is_draining = False
         #: and when the time of a `shutdown_group` is over, none of it.
@@ -181,10 +181,12 @@ class Dispatcher:
 
     # -- after a body ----------------------------------------------------------------------------
 
-    def _body_over(self, lane: Lane, task: Task[Any]) -> None:
-        self._give(lane, task)
+    def _body_over(self, lane: Lane, task: Task[Any]) -> Sequence[Gate]:
+        lane.give_slot()
+        gates, task.gates = task.gates, ()
         self._offer_follower(task)
         self._fill(lane)
+        return gates
 
     def _offer_follower(self, task: Task[Any]) -> None:
         follower, task.follower = task.follower, None

@@ -78,6 +78,8 @@ class Intake:
         effective = definition.with_call_options(options)
         self._dispatcher.queues.check_name(effective.queue)
         executor = definition.executor_for(options)
+        if not self._process.runs_tasks:
+            self._check_leaves(definition, effective, timing)
         if executor == "process":
             definition.check_shipping(args, kwargs)
         facts = self._describe(definition, args, kwargs, effective, timing, source)
@@ -89,6 +91,20 @@ class Intake:
         if options is not UNSET:
             self._apply_options(task, options)
         return task
+
+    def _check_leaves(self, definition: Definition, effective: EffectiveConfig, timing: str) -> None:
+        """Refuse what only this process could run, which runs nothing."""
+        remedy = None
+        if not definition.declared:
+            remedy = "declare it with @manager.task(), so that another process can find it"
+        elif not self._wants_storing(effective):
+            remedy = "let it be stored (persist=True)"
+        elif timing == "after_route":
+            remedy = "schedule it without after_route, which waits for a run in this process"
+        if remedy is not None:
+            raise TaskArgumentError(
+                f"{definition.display_name} cannot be accepted by a manager with run_tasks=False: {remedy}"
+            )
 
     def _apply_options(self, task: Task[Any], options: TaskConfig) -> None:
         facts = task.facts

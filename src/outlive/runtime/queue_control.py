@@ -1,7 +1,7 @@
 """What people see of queues and do to them, in all instances."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.errors import UnknownQueueError
@@ -40,6 +40,14 @@ class QueueInfo:
         }
 
 
+class QueueChanges(TypedDict, total=False):
+    """The fields of `QueueConfig` that are to change."""
+
+    concurrency: int | None
+    max_size: int | None
+    global_concurrency: int | None
+
+
 class QueueControl(Service):
     """Follows what was set for queues in any instance, and sets it."""
 
@@ -70,14 +78,15 @@ class QueueControl(Service):
         await self._set(replace(state, paused=paused))
         return True
 
-    async def configure(self, name: str, config: QueueConfig | None) -> None:
-        """Let this hold before what code says; None: what code says again."""
-        await self._set(replace(await self._state(name), config=config))
+    async def change(self, name: str, changes: QueueChanges) -> QueueInfo:
+        """Let these hold before what code says, and say what holds then."""
+        state = await self._state(name)
+        await self._set(replace(state, config=replace(self._queues.config(name)[0], **changes)))
+        return self._info(name, (await self._backend.depths()).get(name, QueueDepth()))
 
-    async def config(self, name: str) -> QueueConfig:
-        """What holds for a queue."""
-        await self._state(name)
-        return self._queues.config(name)[0]
+    async def reset(self, name: str) -> None:
+        """Let hold what code says."""
+        await self._set(replace(await self._state(name), config=None))
 
     async def _state(self, name: str) -> QueueState:
         await self.step()

@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from outlive.core.queues import Limit, QueueConfig, QueueDepth, QueueState
 from outlive.core.states import TaskStatus
+from outlive.definitions.definition import Definition
 from outlive.definitions.task import Task
 from outlive.errors import QueueFullError, UnknownQueueError
 from outlive.ports import Clock
@@ -32,7 +33,7 @@ class _Queue:
     gate: Gate = field(default_factory=Gate)
     everywhere: Gate | None = None
     #: What was accepted here and may wait; looked through when the queue may be full.
-    accepted: "WeakSet[Task[Any]]" = field(default_factory=WeakSet)
+    accepted: "WeakSet[Task[Any]]" = field(default_factory=WeakSet[Task[Any]])
     #: By how many more than those accepted here waited in all processes, when that was last looked up.
     elsewhere: int = 0
     ended: int = 0
@@ -115,8 +116,10 @@ class Queues:
             gate = self._limits[limit] = Gate(limit.most if limit.per is None else 1, limit)
         return gate
 
-    def give(self, gates: Iterable[Gate]) -> None:
+    def give(self, gates: Sequence[Gate]) -> None:
         """Something that went through these gates is over; others may go through."""
+        if not gates:
+            return
         for gate in gates:
             gate.busy -= 1
             self._let_through(gate)
@@ -159,6 +162,14 @@ class Queues:
             raise UnknownQueueError(
                 f"there is no queue {name!r}; TaskManager(queues=...) declares {', '.join(self._declared())}"
             )
+
+    def check(self, definitions: Iterable[Definition]) -> None:
+        """Raise `UnknownQueueError` where a definition names a queue that does not exist."""
+        for definition in definitions:
+            try:
+                self.check_name(definition.effective.queue)
+            except UnknownQueueError as error:
+                raise UnknownQueueError(f"{definition.display_name}: {error}") from None
 
     def admit(self, task: Task[Any]) -> None:
         """Count a task that is about to be accepted; raise `QueueFullError` where its queue is full."""
@@ -207,12 +218,15 @@ class Queues:
         for name, queue in self._queues.items():
             state = found.get(name, QueueState(name))
             if state != queue.state:
-                queue.state = state
-                queue.follow_config()
-                for gate in (queue.gate, queue.everywhere):
-                    if gate is not None:
-                        self._let_through(gate)
+                self._change(queue, state)
         self._tell_of_room()
+
+    def _change(self, queue: _Queue, state: QueueState) -> None:
+        queue.state = state
+        queue.follow_config()
+        self._let_through(queue.gate)
+        if queue.everywhere is not None:
+            self._let_through(queue.everywhere)
 
     # -- looking ---------------------------------------------------------------------------------
 

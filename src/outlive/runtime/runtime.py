@@ -70,13 +70,9 @@ class Runtime:
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [
-            Heartbeat(process, self.backend),
-            self._rescuer,
-            self.claimer,
-            self._scheduler,
-            self.queues,
-        ]
+        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.queues]
+        if process.runs_tasks:
+            services += [self.claimer, self._scheduler]
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
@@ -94,13 +90,15 @@ class Runtime:
             await self.backend.join(self.process.instance, self.process.clock.now())
             await self._rescuer.step()
             await self.queues.step()
+            self.dispatcher.queues.check(self.process.registry)
             await self._scheduler.announce()
         except BaseException:
             await self.backend.close()
             raise
         for service in self._services:
             service.start()
-        self._intervals.start()
+        if self.process.runs_tasks:
+            self._intervals.start()
         self.process.plan.on_add = self._planned
 
     def _planned(self, schedule: Schedule) -> None:
