@@ -1,18 +1,19 @@
 """Takes over records that nobody owns: overflow, delayed, rescued, requeued, left by an earlier process."""
 
 import contextvars
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from outlive.core.events import CannotRun
 from outlive.core.moves import Cancel, Enqueue, Release
 from outlive.core.record import TaskRecord
-from outlive.core.settle import Cancelled
+from outlive.core.settle import Cancelled, deaths_in_a_row
 from outlive.core.states import TaskStatus
 from outlive.definitions.limits import limits_of
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
-from outlive.errors import TaskArgumentError
+from outlive.errors import BackendError, TaskArgumentError
 from outlive.ports import Backend, Wanted
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Journal
@@ -58,7 +59,7 @@ class Claimer(Service):
                 if record.cancel_requested:
                     self._cancel(record)
                 else:
-                    self._take(record)
+                    self._take(record, await self._deaths_of(record))
             if len(claim.records) < limit:
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
@@ -87,13 +88,22 @@ class Claimer(Service):
             "it runs in an instance that declares it",
         )
 
-    def _take(self, record: TaskRecord) -> None:
+    async def _deaths_of(self, record: TaskRecord) -> int:
+        if record.executor != "process" or not record.attempts:
+            return 0
+        with suppress(BackendError):  # it was claimed and has to go on; the next death is counted again
+            whole = await self._backend.get(record.id)
+            return 0 if whole is None else deaths_in_a_row(whole)
+        return 0
+
+    def _take(self, record: TaskRecord, deaths: int) -> None:
         try:
             task = self._store.welcome_back(record.id) or self._revive(record)
         except (TaskArgumentError, ValueError, TypeError) as error:
             self._refuse(record, f"cannot be run as the code is now: {error}")
             return
         _catch_up(task, record)
+        task.deaths = deaths
         self._store.add(task)
         self._dispatcher.offer(task)
 
