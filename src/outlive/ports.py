@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from outlive.core.audit import AuditEntry
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
@@ -40,6 +41,15 @@ class Wanted:
     queues: Collection[str] | None = None
     #: Queues whose records are left alone.
     without_queues: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """An instance as others see it."""
+
+    instance: Instance
+    #: When it last gave a sign, in seconds since the epoch.
+    beat_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +284,23 @@ class Backend(Protocol):
         """Instances other than `asking` that are known to be dead or have not beaten for their own lease.
 
         Also owners that never joined, or were forgotten, whose newest live record is older than `lease`.
+        """
+        ...
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined and are not forgotten, dead or alive, in the order of their ids."""
+        ...
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        ...
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first: up to `limit` entries older than the one with the id `before`.
+
+        Of everything, or of one target.
         """
         ...
 

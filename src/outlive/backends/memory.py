@@ -1,5 +1,6 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -7,6 +8,7 @@ from outlive.backends.memory_leases import MemoryLeases
 from outlive.backends.memory_queues import MemoryQueues, depths
 from outlive.backends.memory_rows import Row, attempt, record_of
 from outlive.backends.timetable import Timetable
+from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
@@ -26,7 +28,7 @@ from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import LogLine, TaskRecord, moment
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
-from outlive.ports import Claim, Due, Instance, Rescue, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
@@ -49,6 +51,7 @@ class MemoryBackend:
         self._keys: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
+        self._notes: deque[AuditEntry] = deque(maxlen=keep)
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
         self._queues = MemoryQueues(self._runs_at)
@@ -417,6 +420,21 @@ class MemoryBackend:
             if row.owner is not None and row.status in LIVE and row.owner not in self._instances:
                 newest[row.owner] = max(newest.get(row.owner, 0.0), row.started_at or row.facts.created_at)
         return [owner for owner, at in newest.items() if at < before]
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined."""
+        return [InstanceState(*self._instances[name]) for name in sorted(self._instances)]
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        self._notes.append(entry)
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
+        wanted = (one for one in self._notes if target in (None, one.target) and (before is None or one.id < before))
+        return sorted(wanted, key=lambda one: one.id, reverse=True)[: max(limit, 0)]
 
 
 def _suits(facts: Enqueue, wanted: Wanted) -> bool:

@@ -16,6 +16,7 @@ from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer
+from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueDepth, QueueState
@@ -23,7 +24,7 @@ from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, Rescue, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Above every text, since SQLite sorts blobs after texts: the page before it is the first.
 _AFTER_ALL = b""
@@ -212,6 +213,29 @@ class SqliteBackend:
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances of this host whose lock is free, any that has not beaten for its lease, and forgotten owners."""
         return await self._reading.call(lambda reader: self._lost(reader, now, lease, asking))
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined."""
+        found = await self._query("instance_list")
+        assert found is not None
+        return rows.instances(found[0])
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        await self._change("note", **asdict(entry) | {"detail": json.dumps(dict(entry.detail))})
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
+        found = await self._query(
+            "notes" if target is None else "notes_of_target",
+            limit=max(limit, 0),
+            before=_AFTER_ALL if before is None else before,
+            target=target,
+        )
+        assert found is not None
+        return rows.notes(found[0])
 
     # -- in the threads --------------------------------------------------------------------------
 
