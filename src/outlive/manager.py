@@ -129,6 +129,17 @@ class TaskManager(Declarations):
         self._elections: list[LeaderElection] = []
         seam.install()
 
+    # -- dependencies ----------------------------------------------------------------------------
+
+    @property
+    def dependency_overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        """What tasks are given instead of a dependency, by the dependency; for tests, as FastAPI's of the same name.
+
+        Looked at when an attempt begins. `manager.dependency_overrides.update(app.dependency_overrides)` takes over
+        those of an application.
+        """
+        return self.registry.overrides
+
     # -- coordination ----------------------------------------------------------------------------
 
     def add_task(self, election: LeaderElection) -> None:

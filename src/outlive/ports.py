@@ -345,7 +345,8 @@ class Clock(Protocol):
 class Call(Protocol):
     """One attempt, as an executor sees it."""
 
-    func: Callable[..., Any]
+    #: The function, or what calls it with its dependencies.
+    body: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     id: str

@@ -89,6 +89,7 @@ class Task(Generic[R]):
         "_started_event",
         "args",
         "attempts",
+        "body",
         "context",
         "control",
         "deaths",
@@ -132,6 +133,8 @@ class Task(Generic[R]):
     ) -> None:
         self.definition = definition
         self.func: Callable[..., Any] = definition.func
+        #: What executors call for it.
+        self.body = definition.body
         self.args = args
         self.kwargs = kwargs
         self.effective = effective
