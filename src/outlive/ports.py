@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from outlive.core.audit import AuditEntry
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
@@ -23,6 +25,31 @@ class Instance:
     started_at: float
     #: Seconds without a beat after which others may take it for dead.
     lease: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an instance asks for in a claim: records of `functions`, up to `limit`."""
+
+    owner: str
+    functions: Collection[str]
+    limit: int
+    now: float
+    #: Records that are left alone.
+    refused: Collection[str] = ()
+    #: None for all queues.
+    queues: Collection[str] | None = None
+    #: Queues whose records are left alone.
+    without_queues: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """An instance as others see it."""
+
+    instance: Instance
+    #: When it last gave a sign, in seconds since the epoch.
+    beat_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +76,8 @@ class Rescue:
 
     requeued: Sequence[str] = ()
     interrupted: Sequence[str] = ()
+    #: Whether the instance was found alive, so that nothing was taken from it.
+    is_alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,24 +200,20 @@ class Backend(Protocol):
         """
         ...
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
-        """Give `owner` up to `limit` due unowned records of these functions, best priority then oldest first.
-
-        Records whose ids are in `refused` are left alone.
-        """
+    async def claim(self, wanted: Wanted) -> Claim:
+        """Give an instance up to `limit` due unowned records that it can run, best priority then oldest first."""
         ...
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Set `reason` on unowned pending records of functions other than these; say how many."""
         ...
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take every record from an instance that is dead or done, and forget it, in one transaction.
 
         Pending: free again if recoverable, else interrupted. Running: pending and free, the attempt uncounted, if
-        it may be requeued, else interrupted.
+        it may be requeued, else interrupted. With `if_lost` the same transaction first asks whether `lost` would still
+        name the instance: one that has beaten meanwhile is alive, and keeps everything.
         """
         ...
 
@@ -235,6 +260,18 @@ class Backend(Protocol):
         """Pause a schedule or let it go on, with this next time; False where it is so already, or unknown."""
         ...
 
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set for queues at run time, by name."""
+        ...
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue for all instances; a state that says nothing forgets it."""
+        ...
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """The live records of each queue that has any; counts of many may stop at 100,000 records in all."""
+        ...
+
     async def join(self, instance: Instance, now: float) -> None:
         """Announce an instance, alive as of now, so that others see when it dies."""
         ...
@@ -247,6 +284,23 @@ class Backend(Protocol):
         """Instances other than `asking` that are known to be dead or have not beaten for their own lease.
 
         Also owners that never joined, or were forgotten, whose newest live record is older than `lease`.
+        """
+        ...
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined and are not forgotten, dead or alive, in the order of their ids."""
+        ...
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        ...
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first: up to `limit` entries older than the one with the id `before`.
+
+        Of everything, or of one target.
         """
         ...
 
