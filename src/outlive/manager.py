@@ -36,6 +36,7 @@ from outlive.runtime.runtime import Runtime
 from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
 from outlive.sync.election import LeaderElection
+from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
@@ -217,6 +218,9 @@ class TaskManager(Declarations):
 
     async def _start(self) -> None:
         try:
+            for schedule in self._plan:
+                if isinstance(schedule.turn, IntervalTurn):
+                    schedule.turn.check(schedule.name, self._elections)
             runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
             await runtime.start()
             self._runtime = runtime
@@ -235,11 +239,13 @@ class TaskManager(Declarations):
 
     async def _stop(self, runtime: Runtime) -> None:
         try:
-            for election in self._elections:
-                await election.stop()
-            await runtime.stop()
+            await runtime.stop(self._step_down)
         finally:
             self._runtime = self._stopping = None
+
+    async def _step_down(self) -> None:
+        for election in self._elections:
+            await election.stop()
 
     async def __aenter__(self) -> Self:
         await self.startup()

@@ -118,6 +118,8 @@ RuntimeEvent = (
     | ErrorHandlerFailed
     | AttemptOverran
     | LeaseLost
+    | TurnSkipped
+    | TurnLost
     | InstanceRescued
     | CannotRun
     | BackendTrouble

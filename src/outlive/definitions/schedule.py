@@ -131,6 +131,13 @@ def seconds_between(seconds: float) -> float:
         raise ConfigError(str(error).replace("every=", "seconds=", 1)) from None
 
 
+def check_jitter(jitter: float) -> float:
+    """Check the `jitter` of an interval."""
+    if not is_seconds(jitter):
+        raise ConfigError(f"jitter={jitter!r} must be a number of seconds, 0 or more")
+    return float(jitter)
+
+
 def check_options(options: TaskConfig) -> None:
     """Refuse what makes no sense for runs that come by themselves."""
     for name in ("run_at", "run_in", "idempotency_key"):

@@ -14,6 +14,7 @@ from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeed
 from outlive.core.states import FINAL, TaskStatus
 from outlive.definitions.coordination import Coordination
 from outlive.definitions.definition import Definition
+from outlive.definitions.schedule import Turn
 from outlive.errors import TaskFailed, WouldDeadlockError
 from outlive.ports import Backend
 
@@ -105,6 +106,7 @@ class Task(Generic[R]):
         "is_ordered",
         "is_stopping",
         "is_submitted",
+        "is_waiting",
         "journal",
         "kwargs",
         "note",
@@ -113,6 +115,7 @@ class Task(Generic[R]):
         "runner",
         "status",
         "stop_as",
+        "turn",
     )
 
     def __init__(
@@ -161,6 +164,10 @@ class Task(Generic[R]):
         self.hold: Hold | None = None
         #: Whether it keeps its place among the request's `add_task` calls.
         self.is_ordered = False
+        #: What its attempts hold, where it is the run of an interval that has something to hold.
+        self.turn: Turn | None = None
+        #: Whether the current attempt waits for that.
+        self.is_waiting = False
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.
@@ -302,6 +309,12 @@ class Task(Generic[R]):
         """It is the run of a slot, and was due then."""
         self.facts.schedule = schedule
         self.facts.run_at = self.run_at = slot
+
+    def keep_turn(self, turn: Turn | None) -> None:
+        """It is the run of an interval: where it holds something, it cannot run where that is not held."""
+        self.turn = turn
+        if turn is not None:
+            self.facts.recoverable = self.facts.requeue_on_interrupt = False
 
     # -- told by the runtime ---------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+from outlive.core.failure import failed, timed_out
 from outlive.core.settle import Outcome, Succeeded
-from outlive.executors.failure import failed, timed_out
 from outlive.ports import Call
 
 DEFAULT_THREADS = 40

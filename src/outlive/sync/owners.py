@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -166,6 +167,15 @@ class Owners:
         except (BackendError, LockLostError, TimeoutError):
             if error is None:
                 raise
+
+    @contextmanager
+    def giving(self, owner: Owner) -> Generator[None]:
+        """Let the code of this block, its threads and its tasks see what the owner holds as given to them."""
+        outer = given.set({**given.get(), self._spec.key: self._holdings[owner]})
+        try:
+            yield
+        finally:
+            given.reset(outer)
 
     # -- keeping ---------------------------------------------------------------------------------
 
