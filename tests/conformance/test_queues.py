@@ -196,6 +196,21 @@ async def test_a_permit_is_for_who_may_start(backend):
     assert await begins(backend, "u", ONE)
 
 
+async def test_one_may_ask_without_taking(backend):
+    await applied(backend, enqueue("t", owner="me"), enqueue("u", owner="me"))
+    rate = Limit("calls", 1, 1.0)
+
+    async def asked(*limits, task_id="u", owner="me"):
+        (answer,) = await backend.apply([Permit(task_id, 0, owner, NOW + 1, limits, asks=True)])
+        return answer
+
+    assert [await asked(ONE, rate) for _ in range(2)] == [True, True]
+    assert list(await backend.apply([Start("u", 0, "me", NOW, limited=True)])) == [False]
+    assert await begins(backend, "t", ONE)
+    assert [await asked(ONE, rate), await asked(rate), await asked()] == [False, True, True]
+    assert [await asked(owner="other"), await asked(task_id="t")] == [False, False]
+
+
 async def test_no_permit_no_start(backend):
     await applied(backend, enqueue("t", owner="me"))
 

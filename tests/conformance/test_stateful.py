@@ -282,7 +282,7 @@ class Comparison(RuleBasedStateMachine):
             start = self.move(step | {"verb": "start"})
             assert isinstance(start, Start)
             permit = Permit(start.id, start.fence, start.owner, self.now, step["limits"])
-            return [permit, replace(start, limited=True)]
+            return [replace(permit, asks=True), permit, replace(start, limited=True)]
         if step["verb"] != "fire":
             return [self.move(step)]
         slot = (states.get(step["schedule"]) or self.now) + step["late"]

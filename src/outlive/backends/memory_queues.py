@@ -36,6 +36,8 @@ class MemoryQueues:
         """Take a place under each limit, or none."""
         if not all(self._has_room(limit, move.at) for limit in move.limits):
             return False
+        if move.asks:
+            return True
         for limit in move.limits:
             if limit.per is None:
                 self._places.setdefault(limit.key, {})[move.id] = move.fence + 1

@@ -73,7 +73,8 @@ class Permit:
     """Take a place under each of `limits` for the attempt that `owner` is about to start at `fence`, or none at all.
 
     A place under a limit without `per` is held until that attempt has ended, however it ends. The `Start` of the
-    attempt follows in the same batch.
+    attempt follows in the same batch. One that only `asks` takes nothing: its answer is whether the attempt may start
+    and each limit has room.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Permit:
     owner: str
     at: float
     limits: Sequence[Limit]
+    asks: bool = False
 
 
 @dataclass(slots=True)

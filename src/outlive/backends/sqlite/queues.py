@@ -45,6 +45,8 @@ def permit(connection: sqlite3.Connection, move: Permit) -> bool:
         return False
     if not all(_has_room(connection, limit, move.at) for limit in move.limits):
         return False
+    if move.asks:
+        return True
     connection.execute(sql("permit"), attempt)
     for limit in move.limits:
         query = "permit_place" if limit.per is None else "permit_use"
