@@ -226,6 +226,67 @@ async def test_a_body_has_the_tokens_of_what_it_holds(manager):
         assert all(record.status is not TaskStatus.FAILED for record in await manager.find())
 
 
+async def test_a_run_longer_than_its_lease_is_alone(tmp_path, trail):
+    """Weakness 3.3: three instances ran bodies of 1 s under locks of 0.3 s three at once."""
+    managers = [TaskManager(f"sqlite:///{tmp_path}/tasks.db?synchronous=NORMAL") for _ in range(3)]
+    trail.gate.clear()
+    for manager in managers:
+        manager.interval(seconds=0.05, max_lock_seconds=0.15, name="cleanup")(trail.body())
+    async with managers[0], managers[1], managers[2]:
+        await until(lambda: trail.inside)
+        begun = time.time()
+        await until(lambda: time.time() > begun + 0.6)
+        assert trail.entered == ["run"]
+        trail.gate.set()
+        await until(lambda: len(trail.entered) > 4)
+    assert trail.most == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), KeyError()], ids=repr)
+async def test_what_a_body_raises_ends_neither_its_interval_nor_the_manager(shared, clock, error):
+    """Weaknesses 3.19 and 3.21: `SystemExit` ended the process; a lock stayed without another try."""
+    manager, other = shared.instance(), []
+    runs = []
+
+    async def fail():
+        runs.append(clock.now())
+        raise error
+
+    manager.interval(seconds=10, max_lock_seconds=50, name="cleanup")(fail)
+    manager.interval(seconds=10, name="other")(Trail().body())
+    for _ in range(2):
+        runs.clear()
+        async with manager:
+            await until(lambda: runs)
+            await settle()
+            await tick(clock, 11)
+            await until(lambda: len(runs) > 1)
+            other = await manager.find()
+        clock.advance(20)
+    assert {record.status for record in other if record.func_name == "other"} == {TaskStatus.SUCCESS}
+
+
+async def test_a_fixed_rate_does_not_drift(timed, clock):
+    """Weakness 3.1: with a pause from end to start 20 runs took the place of 30. A rate is `schedule(every=)`."""
+    starts = []
+
+    async def slow():
+        starts.append(clock.now())
+        await asyncio.sleep(0)  # noqa: TID251 - gives way, no time passes
+        clock.advance(0.5)
+
+    timed.schedule(every=1, name="rate")(slow)
+    async with timed:
+        begun = clock.now()
+
+        def has_run():
+            clock.advance(0.125)
+            return len(starts) >= 20
+
+        await until(has_run)
+    assert starts[19] - begun < 22
+
+
 async def test_a_lost_task_lock_ends_the_run(shared, trail):
     """Weaknesses 3.3 and 3.10: bodies ran on beside those of the next holder."""
     manager = TaskManager(shared.backend(), observers=[shared.events.append], shutdown_grace=0.2)
