@@ -1,11 +1,10 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
-from bisect import insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 
 from outlive.backends.memory_leases import MemoryLeases
+from outlive.backends.memory_rows import Row, attempt_of, record_of
 from outlive.backends.timetable import Timetable
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
@@ -20,55 +19,17 @@ from outlive.core.moves import (
     Requeue,
     Settle,
     Start,
+    Withdraw,
 )
-from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
-from outlive.core.schedule import ScheduleEntry, ScheduleState
-from outlive.core.states import ATTEMPT_OUTCOMES, FINAL, LIVE, REQUEUABLE, Event, TaskStatus, check
+from outlive.core.record import LogLine, TaskRecord, moment
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
+from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
 from outlive.ports import Claim, Due, Instance, Rescue
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
 
 _KEY_HOLDERS = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUCCESS})
-
-
-class _Row:
-    """The changing part of a record beside the facts of its acceptance."""
-
-    __slots__ = (
-        "aliases",
-        "attempts",
-        "cancel_requested",
-        "ended_at",
-        "error",
-        "facts",
-        "fence",
-        "history",
-        "logs",
-        "owner",
-        "reason",
-        "run_at",
-        "stacktrace",
-        "started_at",
-        "status",
-    )
-
-    def __init__(self, facts: Enqueue) -> None:
-        self.facts = facts
-        self.status = TaskStatus.PENDING
-        self.fence = 0
-        self.attempts = 0
-        self.owner = facts.owner
-        self.run_at = facts.run_at
-        self.started_at: float | None = None
-        self.ended_at: float | None = None
-        self.error: str | None = None
-        self.stacktrace: str | None = None
-        self.reason: str | None = None
-        self.cancel_requested = False
-        self.logs: list[LogLine] | None = None
-        self.history: list[AttemptRecord] | None = None
-        self.aliases: list[str] | None = None
 
 
 class MemoryBackend:
@@ -81,9 +42,10 @@ class MemoryBackend:
 
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
+        self._run_keys: dict[str, Row] = {}
         self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
         self._timetable = Timetable(self._is_running)
@@ -92,6 +54,7 @@ class MemoryBackend:
         self.leases = MemoryLeases()
         self._verbs = {
             Fire: self._timetable.fire,
+            Withdraw: self._withdraw,
             Enqueue: self._enqueue,
             Start: self._start,
             Settle: self._settle,
@@ -130,15 +93,30 @@ class MemoryBackend:
         if holder is not None:
             self._stand_for(move.id, holder)
             return False
+        if move.run_key is not None and move.started_at is None and self._run_key_holder(move.run_key) is not None:
+            return False
         self._take_key(move)
         if move.schedule is not None:
             self._of_schedule.setdefault(move.schedule, set()).add(move.id)
-        row = self._rows[move.id] = _Row(move)
+        row = self._rows[move.id] = Row(move)
+        if move.run_key is not None and move.started_at is None:
+            self._run_keys[move.run_key] = row
         if move.started_at is not None:
             self._begin(row, move.started_at)
         return True
 
-    def _key_holder(self, facts: Enqueue) -> _Row | None:
+    def _withdraw(self, move: Withdraw) -> bool:
+        row = self._run_key_holder(move.run_key)
+        if row is None:
+            return False
+        self._end_unstarted(row, TaskStatus.CANCELLED, move.at, move.reason)
+        return True
+
+    def _run_key_holder(self, run_key: str) -> Row | None:
+        row = self._run_keys.get(run_key)
+        return row if row is not None and row.run_key == run_key and row.has_not_started else None
+
+    def _key_holder(self, facts: Enqueue) -> Row | None:
         if facts.idempotency_key is None:
             return None
         holder = self._rows.get(self._keys.get(facts.idempotency_key, ""))
@@ -148,7 +126,7 @@ class MemoryBackend:
         if facts.idempotency_key is not None:
             self._keys[facts.idempotency_key] = facts.id
 
-    def _stand_for(self, alias: str, holder: _Row) -> None:
+    def _stand_for(self, alias: str, holder: Row) -> None:
         if alias not in self._aliases:
             self._aliases[alias] = holder.facts.id
             holder.aliases = [*(holder.aliases or ()), alias]
@@ -168,7 +146,7 @@ class MemoryBackend:
         self._begin(row, move.at)
         return True
 
-    def _begin(self, row: _Row, at: float) -> None:
+    def _begin(self, row: Row, at: float) -> None:
         row.status = TaskStatus.RUNNING
         row.fence += 1
         row.attempts += 1
@@ -189,22 +167,22 @@ class MemoryBackend:
             self._finish(row)
         return True
 
-    def _wait_again(self, row: _Row, move: Settle) -> None:
+    def _wait_again(self, row: Row, move: Settle) -> None:
         self._remember_attempt(row, ATTEMPT_OUTCOMES[move.event])
         row.run_at = move.at if move.run_at is None else move.run_at
         if move.event is Event.INTERRUPT:
             row.owner = None
             row.attempts -= 1
 
-    def _remember_attempt(self, row: _Row, outcome: TaskStatus) -> None:
+    def _remember_attempt(self, row: Row, outcome: TaskStatus) -> None:
         if row.started_at is None:
             return
         if row.history is None:
             row.history = []
-        row.history.append(_attempt(row, outcome))
+        row.history.append(attempt_of(row, outcome))
         row.started_at = row.ended_at = None
 
-    def _finish(self, row: _Row) -> None:
+    def _finish(self, row: Row) -> None:
         self._finished[row.facts.id] = None
         if len(self._finished) > self._keep:
             self._drop(next(iter(self._finished)))
@@ -219,6 +197,8 @@ class MemoryBackend:
         del self._finished[task_id]
         if row.facts.schedule is not None:
             self._of_schedule[row.facts.schedule].discard(task_id)
+        if row.run_key is not None and self._run_keys.get(row.run_key) is row:
+            del self._run_keys[row.run_key]
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
@@ -239,7 +219,7 @@ class MemoryBackend:
         self._end_unstarted(row, TaskStatus.INTERRUPTED, move.at, move.reason)
         return True
 
-    def _owned_pending(self, task_id: str, owner: str) -> _Row | None:
+    def _owned_pending(self, task_id: str, owner: str) -> Row | None:
         row = self._rows.get(task_id)
         if row is None or row.status is not TaskStatus.PENDING or row.owner != owner:
             return None
@@ -252,7 +232,7 @@ class MemoryBackend:
         self._end_unstarted(row, TaskStatus.CANCELLED, move.at, move.reason)
         return True
 
-    def _end_unstarted(self, row: _Row, status: TaskStatus, at: float, reason: str) -> None:
+    def _end_unstarted(self, row: Row, status: TaskStatus, at: float, reason: str) -> None:
         row.status, row.ended_at, row.reason = status, at, reason
         self._finish(row)
 
@@ -275,6 +255,7 @@ class MemoryBackend:
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
         row.error = row.stacktrace = row.reason = row.ended_at = None
         row.cancel_requested = False
+        row.run_key = None
         return True
 
     def _log(self, move: Log) -> bool:
@@ -300,7 +281,7 @@ class MemoryBackend:
         for row in due[:limit]:
             row.owner, row.reason = owner, None
         later = [row.run_at for row in free if row.run_at > now]
-        return Claim([_record(row) for row in due[:limit]], min(later, default=None))
+        return Claim([record_of(row) for row in due[:limit]], min(later, default=None))
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
@@ -326,7 +307,7 @@ class MemoryBackend:
                 interrupted.append(row.facts.id)
         return Rescue(requeued, interrupted)
 
-    def _rescue_running(self, row: _Row, now: float) -> bool:
+    def _rescue_running(self, row: Row, now: float) -> bool:
         if not row.facts.requeue_on_interrupt:
             return False
         row.ended_at = now
@@ -334,7 +315,7 @@ class MemoryBackend:
         self._remember_attempt(row, TaskStatus.INTERRUPTED)
         return True
 
-    def _live(self) -> Iterator[_Row]:
+    def _live(self) -> Iterator[Row]:
         return (row for row in self._rows.values() if row.status is TaskStatus.PENDING)
 
     # -- reading ---------------------------------------------------------------------------------
@@ -342,13 +323,18 @@ class MemoryBackend:
     async def get(self, task_id: str) -> TaskRecord | None:
         """One record."""
         row = self._rows.get(task_id) or self._rows.get(self._aliases.get(task_id, ""))
-        return None if row is None else _record(row, whole=True)
+        return None if row is None else record_of(row, whole=True)
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
         """A page of records, newest first."""
         ids = sorted((i for i in self._rows if page.before is None or i < page.before), reverse=True)
-        records = (_record(self._rows[i]) for i in ids)
+        records = (record_of(self._rows[i]) for i in ids)
         return list(islice((record for record in records if conditions.matches(record)), page.limit))
+
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        rows = [row for row in self._run_keys.values() if row.has_not_started and row.run_at < before]
+        return [record_of(row) for row in sorted(rows, key=lambda row: (row.run_at, row.facts.id))]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -391,6 +377,18 @@ class MemoryBackend:
         """Pause or resume."""
         return self._timetable.pause(schedule, next_at, paused=paused)
 
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return self._timetable.put(entry, new=new)
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return self._timetable.remove(schedule)
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        return self._timetable.gaps(schedule, limit)
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -415,59 +413,3 @@ class MemoryBackend:
             if row.owner is not None and row.status in LIVE and row.owner not in self._instances:
                 newest[row.owner] = max(newest.get(row.owner, 0.0), row.started_at or row.facts.created_at)
         return [owner for owner, at in newest.items() if at < before]
-
-
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
-
-
-def _attempt(row: _Row, outcome: TaskStatus | None) -> AttemptRecord:
-    started = moment(row.started_at)
-    assert started is not None
-    return AttemptRecord(row.fence, started, moment(row.ended_at), outcome, row.error, row.stacktrace, row.owner)
-
-
-def _history(row: _Row) -> Sequence[AttemptRecord]:
-    history = list(row.history or ())
-    if row.started_at is not None:
-        insort(history, _attempt(row, row.status if row.status in FINAL else None), key=lambda one: one.number)
-    return history
-
-
-def _record(row: _Row, *, whole: bool = False) -> TaskRecord:
-    facts = row.facts
-    created, run_at = moment(facts.created_at), moment(row.run_at)
-    assert created is not None
-    assert run_at is not None
-    return TaskRecord(
-        id=facts.id,
-        func=facts.func,
-        func_name=facts.func_name,
-        status=row.status,
-        created_at=created,
-        run_at=run_at,
-        start_time=moment(row.started_at),
-        end_time=moment(row.ended_at),
-        attempts=row.attempts,
-        fence=row.fence,
-        owner=row.owner,
-        error=row.error,
-        stacktrace=row.stacktrace,
-        reason=row.reason,
-        tags=facts.tags or _NO_TAGS,
-        source=facts.source,
-        timing=facts.timing,
-        priority=facts.priority,
-        executor=facts.executor,
-        queue=facts.queue,
-        label=facts.label,
-        schedule=facts.schedule,
-        idempotency_key=facts.idempotency_key,
-        arguments=facts.arguments,
-        summary=facts.summary,
-        options=facts.options,
-        recoverable=facts.recoverable,
-        requeue_on_interrupt=facts.requeue_on_interrupt,
-        cancel_requested=row.cancel_requested,
-        logs=tuple(row.logs or ()) if whole else (),
-        history=_history(row) if whole else (),
-    )

@@ -26,6 +26,15 @@ class ScheduleEntry:
     next_at: float | None
     #: Fire at once unless it has fired within so many seconds; None: do not.
     startup_window: float | None = None
+    #: What it does about late and overlapping slots, as text; backends keep it and do not look into it.
+    policy: str = ""
+    #: Whether it begins paused, where nobody knew it before.
+    paused: bool = False
+
+    @property
+    def declared(self) -> str:
+        """What the declaration says; while this is the same, what was changed at run time stays in force."""
+        return f"{self.rule} {self.policy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,24 @@ class ScheduleState:
     missed: int = 0
     missed_at: float | None = None
     missed_reason: str | None = None
+    #: The policy in force, as text.
+    policy: str = ""
+    #: What was declared last, see `ScheduleEntry.declared`; None where it was added at run time.
+    declared: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Slots of a schedule that became no run: the first of them, how many, when that was decided, and why."""
+
+    slot: float
+    count: int
+    at: float
+    reason: str | None
+
+
+#: How many gaps a backend remembers of each schedule.
+GAPS_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from itertools import chain
 
 from outlive.backends.sqlite.kinds import KINDS, Kind, key_stage, kind_of
 from outlive.backends.sqlite.statements import sql, sql_for
-from outlive.core.moves import Fire, Move
+from outlive.core.moves import Fire, Move, Withdraw
 
 #: Rows that one statement takes at most.
 LARGEST = 256
@@ -94,7 +94,7 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
 
     Each run maps the rank of a kind to the places of its moves. The moves of one record must come in the order of
     ranks, and so must those that take and free idempotency keys, whichever record they are of. One slot of a schedule
-    is taken per run, and one that asks whether an earlier record lives comes first.
+    is taken per run, and what asks whether an earlier record lives, or has started, comes first.
     """
     run: _Run = {}
     last: dict[str, int] = {}
@@ -103,7 +103,7 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
     for place, move in enumerate(moves):
         rank = kind_of(move)
         stage = key_stage(move)
-        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _fires_anew(move, fired, run):
+        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _asks(move, fired, run):
             yield run
             run, last, keys = {}, {}, 0
             fired = set()
@@ -116,8 +116,10 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
         yield run
 
 
-def _fires_anew(move: Move, fired: Collection[str], run: _Run) -> bool:
-    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.schedule in fired)
+def _asks(move: Move, fired: Collection[str], run: _Run) -> bool:
+    if isinstance(move, Withdraw):
+        return bool(run)
+    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.waits or move.schedule in fired)
 
 
 def chunks(places: list[int]) -> Iterator[list[int]]:
