@@ -18,6 +18,7 @@ from outlive.errors import (
     NotInitializedError,
     OutliveError,
     QueueFullError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
@@ -28,7 +29,8 @@ from outlive.errors import (
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
 from outlive.router import TaskRouter
-from outlive.runtime.schedule_control import ScheduleInfo
+from outlive.runtime.planner import ScheduledOnce
+from outlive.runtime.schedule_info import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
@@ -46,7 +48,9 @@ __all__ = [
     "OutliveError",
     "Page",
     "QueueFullError",
+    "ScheduleConflictError",
     "ScheduleInfo",
+    "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
     "Task",

@@ -161,13 +161,7 @@ class Declarations:
         if is_new and options.name is not None:
             self._plan.check(options.name)
         definition = self.registry.register(func, options, implied=True) if is_new else self.registry.of(func)
-        try:
-            definition.check_call((), {})
-        except TypeError as error:
-            raise DefinitionError(
-                f"{definition.display_name} cannot be scheduled, since nobody gives it arguments: {error}; "
-                f"give its parameters defaults, or schedule a function that calls it"
-            ) from error
+        definition.check_schedulable()
         name = options.name or definition.identity
         label = None if name == definition.identity else options.name
         self._plan.add(Schedule(name, func, timing, UNSET if is_new else replace(options, name=label)))

@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
-from tests.conformance.conformance_kit import NOW, abandon, applied, cancel, enqueue, given, requeue, retry, start
+from tests.conformance.conformance_kit import FUNC, NOW, abandon, applied, cancel, enqueue, given, requeue, retry, start
 
 from outlive.core.moves import Withdraw
 from outlive.core.states import TaskStatus
+from outlive.ports import Wanted
 
 
 def planned(task_id, run_key="k", **facts):
@@ -113,7 +114,7 @@ async def test_the_list_is_in_the_order_of_times(backend):
 
 async def test_one_that_is_claimed_can_still_be_replaced(backend):
     await backend.apply([planned("t", run_at=NOW)])
-    claim = await backend.claim("me", ["app.tasks:send"], 5, NOW)
+    claim = await backend.claim(Wanted("me", [FUNC], 5, NOW))
     assert [record.run_key for record in claim.records] == ["k"]
 
     assert list(await backend.apply([withdraw(), planned("u")])) == [True, True]

@@ -1,11 +1,14 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from outlive.backends.memory_leases import MemoryLeases
-from outlive.backends.memory_rows import Row, attempt_of, record_of
+from outlive.backends.memory_queues import MemoryQueues, depths
+from outlive.backends.memory_rows import Row, attempt, record_of
 from outlive.backends.timetable import Timetable
+from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
@@ -15,16 +18,18 @@ from outlive.core.moves import (
     Fire,
     Log,
     Move,
+    Permit,
     Release,
     Requeue,
     Settle,
     Start,
     Withdraw,
 )
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import LogLine, TaskRecord, moment
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
-from outlive.ports import Claim, Due, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
@@ -48,14 +53,17 @@ class MemoryBackend:
         self._run_keys: dict[str, Row] = {}
         self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
+        self._notes: deque[AuditEntry] = deque(maxlen=keep)
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
+        self._queues = MemoryQueues(self._runs_at)
         #: Locks and leaderships of this process.
         self.leases = MemoryLeases()
         self._verbs = {
             Fire: self._timetable.fire,
             Withdraw: self._withdraw,
             Enqueue: self._enqueue,
+            Permit: self._permit,
             Start: self._start,
             Settle: self._settle,
             Release: self._release,
@@ -89,6 +97,9 @@ class MemoryBackend:
             return False
         if move.schedule is not None and not self._timetable.has_fired(move.schedule, move.id):
             return False
+        if move.rejected is not None:
+            self._end_unstarted(self._add(move), TaskStatus.REJECTED, move.created_at, move.rejected)
+            return True
         holder = self._key_holder(move)
         if holder is not None:
             self._stand_for(move.id, holder)
@@ -96,11 +107,7 @@ class MemoryBackend:
         if move.run_key is not None and move.started_at is None and self._run_key_holder(move.run_key) is not None:
             return False
         self._take_key(move)
-        if move.schedule is not None:
-            self._of_schedule.setdefault(move.schedule, set()).add(move.id)
-        row = self._rows[move.id] = Row(move)
-        if move.run_key is not None and move.started_at is None:
-            self._run_keys[move.run_key] = row
+        row = self._add(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
         return True
@@ -115,6 +122,14 @@ class MemoryBackend:
     def _run_key_holder(self, run_key: str) -> Row | None:
         row = self._run_keys.get(run_key)
         return row if row is not None and row.run_key == run_key and row.has_not_started else None
+
+    def _add(self, move: Enqueue) -> Row:
+        if move.schedule is not None:
+            self._of_schedule.setdefault(move.schedule, set()).add(move.id)
+        row = self._rows[move.id] = Row(move)
+        if move.run_key is not None and move.started_at is None and move.rejected is None:
+            self._run_keys[move.run_key] = row
+        return row
 
     def _key_holder(self, facts: Enqueue) -> Row | None:
         if facts.idempotency_key is None:
@@ -139,12 +154,23 @@ class MemoryBackend:
         runs = self._of_schedule.get(schedule, set())
         return any(self._rows[task_id].status in LIVE for task_id in runs)
 
+    def _permit(self, move: Permit) -> bool:
+        return self._may_start(move) is not None and self._queues.permit(move)
+
+    def _runs_at(self, task_id: str) -> int | None:
+        row = self._rows.get(task_id)
+        return row.fence if row is not None and row.status is TaskStatus.RUNNING else None
+
     def _start(self, move: Start) -> bool:
-        row = self._rows.get(move.id)
-        if row is None or row.status is not TaskStatus.PENDING or row.fence != move.fence or row.owner != move.owner:
+        row = self._may_start(move)
+        if row is None or (move.limited and not self._queues.may_start(move)):
             return False
         self._begin(row, move.at)
         return True
+
+    def _may_start(self, move: Permit | Start) -> Row | None:
+        row = self._owned_pending(move.id, move.owner)
+        return row if row is not None and row.fence == move.fence else None
 
     def _begin(self, row: Row, at: float) -> None:
         row.status = TaskStatus.RUNNING
@@ -179,7 +205,7 @@ class MemoryBackend:
             return
         if row.history is None:
             row.history = []
-        row.history.append(attempt_of(row, outcome))
+        row.history.append(attempt(row, outcome))
         row.started_at = row.ended_at = None
 
     def _finish(self, row: Row) -> None:
@@ -271,17 +297,15 @@ class MemoryBackend:
 
     # -- handing over ----------------------------------------------------------------------------
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        free = [row for row in self._live() if row.owner is None and row.facts.func in functions]
-        due = [row for row in free if row.run_at <= now and row.facts.id not in refused]
+        free = [row for row in self._live() if row.owner is None and _suits(row.facts, wanted)]
+        due = [row for row in free if row.run_at <= wanted.now and row.facts.id not in wanted.refused]
         due.sort(key=lambda row: (-(row.facts.priority or 0), row.run_at, row.facts.id))
-        for row in due[:limit]:
-            row.owner, row.reason = owner, None
-        later = [row.run_at for row in free if row.run_at > now]
-        return Claim([record_of(row) for row in due[:limit]], min(later, default=None))
+        for row in due[: wanted.limit]:
+            row.owner, row.reason = wanted.owner, None
+        later = [row.run_at for row in free if row.run_at > wanted.now]
+        return Claim([record_of(row) for row in due[: wanted.limit]], min(later, default=None))
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
@@ -290,8 +314,10 @@ class MemoryBackend:
             row.reason = reason
         return len(strange)
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance."""
+        if if_lost and instance in self._instances and not self._is_silent(instance, now):
+            return Rescue(is_alive=True)
         self._instances.pop(instance, None)
         requeued: list[str] = []
         interrupted: list[str] = []
@@ -389,6 +415,21 @@ class MemoryBackend:
         """The newest gaps."""
         return self._timetable.gaps(schedule, limit)
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        return self._queues.list()
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue."""
+        self._queues.set(state)
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        live = [row for row in self._rows.values() if row.status in LIVE]
+        return depths((row.facts.queue, row.status, row.facts.created_at) for row in live)
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -404,8 +445,12 @@ class MemoryBackend:
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances that have not beaten for their lease, and owners that are no instances."""
-        silent = [name for name, (instance, beat) in self._instances.items() if now - beat > instance.lease]
+        silent = [name for name in self._instances if self._is_silent(name, now)]
         return [name for name in (*silent, *self._orphaned(now - lease)) if name != asking]
+
+    def _is_silent(self, name: str, now: float) -> bool:
+        instance, beat = self._instances[name]
+        return now - beat > instance.lease
 
     def _orphaned(self, before: float) -> list[str]:
         newest: dict[str, float] = {}
@@ -413,3 +458,24 @@ class MemoryBackend:
             if row.owner is not None and row.status in LIVE and row.owner not in self._instances:
                 newest[row.owner] = max(newest.get(row.owner, 0.0), row.started_at or row.facts.created_at)
         return [owner for owner, at in newest.items() if at < before]
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined."""
+        return [InstanceState(*self._instances[name]) for name in sorted(self._instances)]
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        self._notes.append(entry)
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
+        wanted = (one for one in self._notes if target in (None, one.target) and (before is None or one.id < before))
+        return sorted(wanted, key=lambda one: one.id, reverse=True)[: max(limit, 0)]
+
+
+def _suits(facts: Enqueue, wanted: Wanted) -> bool:
+    if facts.func not in wanted.functions or facts.queue in wanted.without_queues:
+        return False
+    return wanted.queues is None or facts.queue in wanted.queues

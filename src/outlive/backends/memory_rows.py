@@ -1,4 +1,4 @@
-"""A record in memory: the facts of its acceptance, and what changes."""
+"""A record as the memory backend keeps it."""
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
@@ -57,8 +57,8 @@ class Row:
         return self.status is TaskStatus.PENDING and self.fence == 0
 
 
-def attempt_of(row: Row, outcome: TaskStatus | None) -> AttemptRecord:
-    """The attempt that the row shows, ended like this."""
+def attempt(row: Row, outcome: TaskStatus | None) -> AttemptRecord:
+    """The attempt that stands in a row."""
     started = moment(row.started_at)
     assert started is not None
     return AttemptRecord(row.fence, started, moment(row.ended_at), outcome, row.error, row.stacktrace, row.owner)
@@ -67,12 +67,12 @@ def attempt_of(row: Row, outcome: TaskStatus | None) -> AttemptRecord:
 def _history(row: Row) -> Sequence[AttemptRecord]:
     history = list(row.history or ())
     if row.started_at is not None:
-        insort(history, attempt_of(row, row.status if row.status in FINAL else None), key=lambda one: one.number)
+        insort(history, attempt(row, row.status if row.status in FINAL else None), key=lambda one: one.number)
     return history
 
 
 def record_of(row: Row, *, whole: bool = False) -> TaskRecord:
-    """The row as others see it; with its logs and attempts if `whole`."""
+    """A row as callers see it, with logs and history where it is to be whole."""
     facts = row.facts
     created, run_at = moment(facts.created_at), moment(row.run_at)
     assert created is not None

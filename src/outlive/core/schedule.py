@@ -19,6 +19,11 @@ _WAITED = "they came before an earlier run had ended (overlap={overlap!r})"
 _NEWEST = "; the newest fired for all"
 
 
+def declaration(rule: str, policy: str) -> str:
+    """What code says of a schedule, as one text."""
+    return f"{rule} {policy}"
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
     """What an instance declares: a schedule it knows, and when it fires first if nobody knew it before."""
@@ -39,7 +44,7 @@ class ScheduleEntry:
     @property
     def declared(self) -> str:
         """What the declaration says; while this is the same, what was changed at run time stays in force."""
-        return f"{self.rule} {self.policy}"
+        return declaration(self.rule, self.policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class ScheduleState:
     policy: str = ""
     #: What was declared last, see `ScheduleEntry.declared`; None where it was added at run time.
     declared: str | None = None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it was declared, and fires otherwise than that."""
+        return self.declared is not None and self.declared != declaration(self.rule, self.policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from outlive.core.checks import is_seconds
-from outlive.core.config import UNSET, TaskConfig
+from outlive.core.config import UNSET, TaskConfig, TaskOptions, config_of
 from outlive.core.schedule import Misfire, Overlap, Policy, ScheduleState, policy_from, policy_text
 from outlive.core.trigger import Cron, Every, Trigger
 from outlive.core.window import Between, between, trigger_from
@@ -57,6 +57,17 @@ class TimingOptions(TypedDict, total=False):
     grace: float | None
     overlap: Overlap
     jitter: float
+
+
+class ScheduleOptions(TimingOptions, TaskOptions, total=False):
+    """What a schedule and its runs may be given, as keywords."""
+
+
+def split_options(options: ScheduleOptions) -> tuple[TimingOptions, TaskConfig]:
+    """The options of a schedule, and those of its runs."""
+    timing = {name: value for name, value in options.items() if name in TimingOptions.__annotations__}
+    others = {name: value for name, value in options.items() if name not in timing}
+    return cast("TimingOptions", timing), config_of(cast("TaskOptions", others))
 
 
 @dataclass(frozen=True, slots=True)

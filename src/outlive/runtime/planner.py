@@ -129,5 +129,6 @@ class Planner:
 
 
 def _check_key(run_key: str) -> None:
-    if not isinstance(run_key, str) or not run_key or storable(run_key) != run_key:  # pyright: ignore[reportUnnecessaryIsInstance]
+    key: object = run_key
+    if not isinstance(key, str) or not key or storable(key) != key:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"run_key={run_key!r} must be text that can be stored and is not empty")
