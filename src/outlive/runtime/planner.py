@@ -1,6 +1,6 @@
 """Runs that come once, at a moment, and can be replaced and cancelled by their key until they start."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,15 +10,18 @@ from uuid_utils import uuid7
 from outlive.core.config import TaskConfig
 from outlive.core.moves import Withdraw
 from outlive.core.record import TaskRecord
+from outlive.core.states import TaskStatus
 from outlive.core.text import storable
 from outlive.definitions.options import as_utc
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, DefinitionError
 from outlive.ports import Backend
+from outlive.runtime.control import Control
 from outlive.runtime.intake import Intake
 from outlive.runtime.journal import Journal, commit
 from outlive.runtime.process import Process
 
+_CANCELLED = "cancelled by its run_key"
 #: How far ahead a list looks that is not told: a year.
 AHEAD = 366 * 86_400.0
 
@@ -57,12 +60,14 @@ class ScheduledOnce:
 class Planner:
     """Keeps such runs as records that nobody owns until their time has come."""
 
-    def __init__(self, process: Process, backend: Backend, journal: Journal, intake: Intake) -> None:
+    def __init__(self, process: Process, backend: Backend, journal: Journal, intake: Intake, control: Control) -> None:
         self._registry = process.registry
         self._clock = process.clock
         self._backend = backend
         self._journal = journal
         self._intake = intake
+        self._store = process.store
+        self._control = control
 
     async def plan(
         self,
@@ -85,16 +90,28 @@ class Planner:
             definition.codec.encode(args, kwargs)  # says which argument cannot be stored
         task.facts.run_key = run_key
         reason = f"replaced by another run under run_key={run_key!r}"
-        self._intake.follow_up(task, Withdraw(task.id, run_key, self._clock.now(), reason))
+
+        def landed(answers: Sequence[bool], _error: BaseException | None) -> None:
+            if answers and answers[0]:
+                self._let_go(run_key, reason)
+
+        self._intake.follow_up(task, Withdraw(task.id, run_key, self._clock.now(), reason), landed)
         await task.durable()
         return task
 
     async def cancel(self, run_key: str) -> bool:
         """Cancel what holds the key; False where nothing does (any more)."""
         _check_key(run_key)
-        move = Withdraw(str(uuid7()), run_key, self._clock.now(), "cancelled by its run_key")
-        (cancelled,) = await commit(self._journal, [move])
+        (cancelled,) = await commit(self._journal, [Withdraw(str(uuid7()), run_key, self._clock.now(), _CANCELLED)])
+        if cancelled:
+            self._let_go(run_key, _CANCELLED)
         return cancelled
+
+    def _let_go(self, run_key: str, reason: str) -> None:
+        """What this process has claimed and not started ends at once; its record says so already."""
+        for task in self._store:
+            if task.facts.run_key == run_key and task.status is TaskStatus.PENDING and not task.attempts:
+                self._control.forget(task, reason)
 
     async def list(self, before: datetime | None) -> list[ScheduledOnce]:
         """What is to come before a moment, earliest first."""

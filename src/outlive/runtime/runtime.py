@@ -65,7 +65,7 @@ class Runtime:
         self._scheduler = Scheduler(process, backend, self.journal, self.intake, self.control)
         self._intervals = Intervals(process, self.intake, self.control)
         self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.look_at)
-        self.planner = Planner(process, backend, self.journal, self.intake)
+        self.planner = Planner(process, backend, self.journal, self.intake, self.control)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:
