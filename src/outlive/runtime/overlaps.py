@@ -57,14 +57,18 @@ class Overlaps:
             for record in waiting.runs:
                 with suppress(UnknownTaskError):
                     await self._control.cancel_by_id(record.id, _CANCELLED)
+        if not await self._live_runs(state):  # they have ended meanwhile
+            return False
         self.watch(state)
         return True
 
     async def not_taken(self, state: ScheduleState) -> None:
         """Another instance took the slot, or an earlier run lives: the next look will tell."""
         assert state.next_at is not None
-        conditions = TaskFilter(LIVE, schedule=state.name)
-        self._waiting[state.name] = _Waiting(state.next_at, await self._backend.find(conditions, Page(_MOST)))
+        self._waiting[state.name] = _Waiting(state.next_at, await self._live_runs(state))
+
+    async def _live_runs(self, state: ScheduleState) -> Sequence[TaskRecord]:
+        return await self._backend.find(TaskFilter(LIVE, schedule=state.name), Page(_MOST))
 
     def forget(self, name: str) -> None:
         """A slot of this schedule was taken."""
