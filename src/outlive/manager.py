@@ -109,6 +109,9 @@ class TaskManager(Declarations):
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._pid = os.getpid()
+        #: What a fork has inherited, kept so that nothing of it is closed here: it goes on in the parent.
+        self._of_parents: list[object] = []
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
@@ -124,7 +127,7 @@ class TaskManager(Declarations):
             )
         if election not in self._elections:
             self._elections.append(election)
-            if self._runtime is not None:
+            if self.is_started:
                 election.start(self.coordination)
 
     # -- scheduling ------------------------------------------------------------------------------
@@ -197,7 +200,7 @@ class TaskManager(Declarations):
 
     def set_retention(self, days: float) -> None:
         """Delete finished records that ended more than `days` days ago; only before the manager has started."""
-        if self._runtime is not None:
+        if self.is_started:
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
 
@@ -208,7 +211,12 @@ class TaskManager(Declarations):
             yield
 
     async def startup(self) -> None:
-        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated."""
+        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated.
+
+        In a child that was forked while the manager ran, it begins anew as an instance of its own. Raises
+        `BackendError` there for a SQLite file that the parent has open.
+        """
+        self._leave_to_parent()
         if self._runtime is not None:
             return
         if self._starting is None:
@@ -227,6 +235,7 @@ class TaskManager(Declarations):
 
     async def shutdown(self) -> None:
         """Give back what has not started, let running tasks end within their deadlines, flush and close."""
+        self._leave_to_parent()
         if self._runtime is None:
             return
         if self._stopping is None:
@@ -240,6 +249,12 @@ class TaskManager(Declarations):
             await runtime.stop()
         finally:
             self._runtime = self._stopping = None
+
+    def _leave_to_parent(self) -> None:
+        if self._pid != os.getpid():
+            self._of_parents += [self._runtime, self._starting, self._stopping]
+            self._runtime = self._starting = self._stopping = None
+            self._pid = os.getpid()
 
     async def __aenter__(self) -> Self:
         await self.startup()
@@ -323,16 +338,17 @@ class TaskManager(Declarations):
     @property
     def store(self) -> TaskStore:
         """What this process holds live."""
-        return self._no_store if self._runtime is None else self._runtime.store
+        return self.runtime.store if self.is_started else self._no_store
 
     @property
     def runtime(self) -> Runtime:
-        """The running parts; `NotInitializedError` before start-up."""
+        """The running parts; `NotInitializedError` before start-up, and in a forked child until its own."""
         if self._runtime is None:
             raise NotInitializedError(
                 "the task manager is not running; call manager.init_app(app), use `async with manager`, "
                 "or await manager.startup()"
             )
+        self._runtime.process.check_here()
         return self._runtime
 
     @property
@@ -342,8 +358,8 @@ class TaskManager(Declarations):
 
     @property
     def is_started(self) -> bool:
-        """Whether the manager is running."""
-        return self._runtime is not None
+        """Whether the manager is running in this process."""
+        return self._runtime is not None and self._runtime.process.is_here
 
     # -- wiring ----------------------------------------------------------------------------------
 

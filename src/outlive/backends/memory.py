@@ -1,5 +1,6 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
+import os
 from bisect import insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
@@ -81,6 +82,10 @@ class MemoryBackend:
 
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._pid = os.getpid()
         self._rows: dict[str, _Row] = {}
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
@@ -104,7 +109,9 @@ class MemoryBackend:
         }
 
     async def open(self) -> None:
-        """Nothing to do."""
+        """Nothing to do, but in a forked child: what was accepted before stays with the parent."""
+        if self._pid != os.getpid():
+            self._begin_empty()
 
     async def close(self) -> None:
         """Forget the instances; the records stay readable."""

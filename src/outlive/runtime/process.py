@@ -1,10 +1,11 @@
 """What every part of one process shares."""
 
+import os
 from dataclasses import dataclass, field, fields
 
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
-from outlive.errors import ConfigError
+from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance
 from outlive.runtime.store import TaskStore
 
@@ -57,3 +58,16 @@ class Process:
     persists: bool
     #: What fires by itself.
     plan: Plan = field(default_factory=Plan)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process it was made in, not a forked child with a copy of it."""
+        return self.instance.pid == os.getpid()
+
+    def check_here(self) -> None:
+        """Raise `NotInitializedError` in a forked child, which must not act in the name of its parent."""
+        if not self.is_here:
+            raise NotInitializedError(
+                f"the task manager was started in process {self.instance.pid}, from which this one was forked; "
+                "await manager.startup() here, or start this process by 'spawn' and its own manager in it"
+            )
