@@ -5,6 +5,7 @@ from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
 from outlive.core.filter import Page, TaskFilter
+from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
@@ -21,6 +22,7 @@ from outlive.errors import (
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
+    UnknownQueueError,
     UnknownScheduleError,
     UnknownTaskError,
     WouldDeadlockError,
@@ -28,6 +30,7 @@ from outlive.errors import (
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
 from outlive.router import TaskRouter
+from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
@@ -45,7 +48,9 @@ __all__ = [
     "NotInitializedError",
     "OutliveError",
     "Page",
+    "QueueConfig",
     "QueueFullError",
+    "QueueInfo",
     "ScheduleInfo",
     "SnapshotBackend",
     "SqliteBackend",
@@ -64,6 +69,7 @@ __all__ = [
     "TaskStateError",
     "TaskStatus",
     "Tasks",
+    "UnknownQueueError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WouldDeadlockError",

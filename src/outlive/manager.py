@@ -19,6 +19,7 @@ from outlive.backends.urls import backend_from
 from outlive.core.config import TaskConfig, TaskOptions, config_of
 from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
+from outlive.core.queues import DEFAULT_QUEUE, QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.coordination import Coordination, bind, unbind
@@ -28,10 +29,12 @@ from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
-from outlive.ports import Backend, Call, Clock, Executor, Instance
+from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
 from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
+from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
+from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
@@ -61,6 +64,11 @@ class TaskManager(Declarations):
     records, never interrupted ones. `shutdown_grace` is what running tasks get at shutdown, `process_shutdown_timeout`
     those in processes, `shutdown_timeout` shielded ones. `lease`: after so long without a sign an instance counts as
     dead.
+
+    `queues` declares the queues and what each allows; another name is refused then, but for `"default"`. `max_size` is
+    short for a `"default"` queue of that size. Without both every name is a queue without limits. `run_queues` lets
+    this process run tasks of these queues alone, `run_tasks=False` none at all: it accepts them for other processes on
+    the same backend.
     """
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
@@ -82,6 +90,10 @@ class TaskManager(Declarations):
         poll_interval: float = 1.0,
         journal_capacity: int = 20_000,
         room: int = 10_000,
+        queues: Mapping[str, QueueConfig] | None = None,
+        max_size: int | None = None,
+        run_tasks: bool = True,
+        run_queues: Sequence[str] | None = None,
         observers: Sequence[Observer] = (log_event,),
         clock: Clock | None = None,
         **defaults: Unpack[TaskOptions],
@@ -100,6 +112,10 @@ class TaskManager(Declarations):
             journal_capacity=journal_capacity,
         )
         self._persists = requeue_pending is not False
+        self._queues = _declared_queues(queues, max_size)
+        self._runs_tasks, self._run_queues = run_tasks, _run_queues(run_queues, self._queues)
+        if not (run_tasks or self.backend.durable):
+            raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
@@ -115,6 +131,17 @@ class TaskManager(Declarations):
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
+
+    # -- dependencies ----------------------------------------------------------------------------
+
+    @property
+    def dependency_overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        """What tasks are given instead of a dependency, by the dependency; for tests, as FastAPI's of the same name.
+
+        Looked at when an attempt begins. `manager.dependency_overrides.update(app.dependency_overrides)` takes over
+        those of an application.
+        """
+        return self.registry.overrides
 
     # -- coordination ----------------------------------------------------------------------------
 
@@ -155,9 +182,9 @@ class TaskManager(Declarations):
         """
         return self.using().enqueue_sync(func, *args, **kwargs)
 
-    def using(self, **options: Unpack[TaskOptions]) -> "Enqueuer":
+    def using(self, **options: Unpack[TaskOptions]) -> Enqueuer:
         """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs."""
-        return Enqueuer(self, config_of(options))
+        return Enqueuer(lambda: self.runtime, config_of(options))
 
     async def enqueue_many(
         self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
@@ -335,6 +362,18 @@ class TaskManager(Declarations):
         """
         return await self.runtime.schedules.trigger(name)
 
+    async def leases(self) -> list[Lease]:
+        """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
+        return list(await self.runtime.backend.leases.held(self._clock.now()))
+
+    async def lease_history(self, key: str | None = None, limit: int = 100) -> list[LeaseEvent]:
+        """The newest changes of leadership and forced releases, of all processes or of one key, newest first."""
+        return list(await self.runtime.backend.leases.history(key, limit))
+
+    async def force_release(self, key: str, reason: str) -> bool:
+        """Take a lock or a leadership from whoever has it, who is told the reason; False where nobody has it."""
+        return await self.runtime.backend.leases.force(key, reason, self._clock.now())
+
     @property
     def store(self) -> TaskStore:
         """What this process holds live."""
@@ -361,13 +400,55 @@ class TaskManager(Declarations):
         """Whether the manager is running in this process."""
         return self._runtime is not None and self._runtime.process.is_here
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> list[QueueInfo]:
+        """All queues in all instances, by name: what they allow, how much waits and runs."""
+        return await self.runtime.queues.list()
+
+    def queue_stats(self) -> list[dict[str, Any]]:
+        """What each declared queue has done in this process since it started, by name."""
+        return self.runtime.dispatcher.queues.stats(self.store)
+
+    async def update_queue_config(self, name: str, **changes: Unpack[QueueChanges]) -> dict[str, Any]:
+        """Change what a queue allows, in all instances and over restarts; None is no limit, what is left out stays.
+
+        Raises `UnknownQueueError` where there is no such queue, `ConfigError` for a value that cannot work.
+        """
+        return (await self.runtime.queues.change(name, changes)).to_dict()
+
+    async def reset_queue_config(self, name: str) -> None:
+        """Let a queue allow again what code says. Raises `UnknownQueueError`."""
+        await self.runtime.queues.reset(name)
+
+    async def pause_queue(self, name: str) -> bool:
+        """Let no more tasks of a queue start, in all instances and over restarts; False where it is paused already.
+
+        Tasks are accepted all the while. Raises `UnknownQueueError` where there is no such queue.
+        """
+        return await self.runtime.queues.pause(name, paused=True)
+
+    async def resume_queue(self, name: str) -> bool:
+        """Let the tasks of a paused queue start; False where it is not paused. Raises `UnknownQueueError`."""
+        return await self.runtime.queues.pause(name, paused=False)
+
     # -- wiring ----------------------------------------------------------------------------------
 
     def _make_process(self) -> Process:
         instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
         store = TaskStore()
         return Process(
-            instance, self.registry, store, self._clock, self._emit, self._limits, self._persists, self._plan
+            instance,
+            self.registry,
+            store,
+            self._clock,
+            self._emit,
+            self._limits,
+            self._persists,
+            self._queues,
+            self._run_queues,
+            self._runs_tasks,
+            self._plan,
         )
 
     def _make_executors(self) -> dict[str, Executor]:
@@ -389,52 +470,32 @@ class TaskManager(Declarations):
                 _log.exception("observer %r raised on %s", observer, type(event).__name__)
 
 
-class Enqueuer:
-    """Accepts runs outside of requests, with one set of options."""
-
-    def __init__(self, manager: TaskManager, options: TaskConfig) -> None:
-        self._manager = manager
-        self._options = options
-
-    @overload
-    async def enqueue(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    @overload
-    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
-        """Accept one run of `func` and return its handle when the record is durable."""
-        runtime = self._manager.runtime
-        return await runtime.accept(runtime.intake.build(func, args, kwargs, self._options))
-
-    @overload
-    def enqueue_sync(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    @overload
-    def enqueue_sync(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    def enqueue_sync(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
-        """Accept one run of `func` from another thread and return its handle when the record is durable."""
-        runtime = self._manager.runtime
-        return runtime.accept_from_thread(runtime.intake.build(func, args, kwargs, self._options))
-
-    async def enqueue_many(
-        self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
-    ) -> list[Task[Any]]:
-        """Accept one run of `func` for each of `calls`, together or not at all."""
-        intake = self._manager.runtime.intake
-        tasks = intake.accept([intake.build(func, *_arguments(call), self._options) for call in calls])
-        for task in tasks:
-            if not task.is_durable:
-                await task.durable()
-        return tasks
-
-
-def _arguments(call: Sequence[Any] | Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return ((), dict(call)) if isinstance(call, Mapping) else (tuple(call), {})
-
-
 def _choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
     chosen = backend if backend is not None else other if other is not None else path
     if chosen is None:
         return MemoryBackend()
     return backend_from(chosen) if isinstance(chosen, str) else chosen
+
+
+def _declared_queues(queues: Mapping[str, QueueConfig] | None, max_size: int | None) -> dict[str, QueueConfig] | None:
+    if queues is None and max_size is None:
+        return None
+    declared = dict(queues or {})
+    if max_size is not None:
+        if DEFAULT_QUEUE in declared:
+            raise ConfigError(f"max_size={max_size!r} is short for queues={{'default': ...}}, which is given, too")
+        declared[DEFAULT_QUEUE] = QueueConfig(max_size=max_size)
+    declared.setdefault(DEFAULT_QUEUE, QueueConfig())
+    return declared
+
+
+def _run_queues(names: Sequence[str] | None, declared: Mapping[str, QueueConfig] | None) -> frozenset[str] | None:
+    if names is None:
+        return None
+    for name in names:
+        if declared is not None and name not in declared:
+            raise ConfigError(f"run_queues names {name!r}, which is none of queues={sorted(declared)}")
+    return frozenset(names)
 
 
 def _positive(name: str, value: int | None) -> int | None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from outlive.core.audit import AuditEntry
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
@@ -23,6 +25,31 @@ class Instance:
     started_at: float
     #: Seconds without a beat after which others may take it for dead.
     lease: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an instance asks for in a claim: records of `functions`, up to `limit`."""
+
+    owner: str
+    functions: Collection[str]
+    limit: int
+    now: float
+    #: Records that are left alone.
+    refused: Collection[str] = ()
+    #: None for all queues.
+    queues: Collection[str] | None = None
+    #: Queues whose records are left alone.
+    without_queues: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """An instance as others see it."""
+
+    instance: Instance
+    #: When it last gave a sign, in seconds since the epoch.
+    beat_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +98,19 @@ class Lease:
         return max(0.0, self.expires_at - now)
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseEvent:
+    """What happened to a lease; elections note theirs, and every backend those that were forced."""
+
+    key: str
+    holder: str
+    #: The token of the lease that this was about.
+    fence: int
+    at: float
+    event: Literal["acquired", "released", "lost", "forced"]
+    reason: str | None = None
+
+
 class Leases(Protocol):
     """Leases with a queue. A lease that ends passes to whoever has waited longest, in the same transaction.
 
@@ -96,7 +136,10 @@ class Leases(Protocol):
         ...
 
     async def force(self, key: str, reason: str, now: float) -> bool:
-        """Take the lease from whoever has it, who can read the reason; False where nobody does."""
+        """Take the lease from whoever has it, who can read the reason; False where nobody does.
+
+        The history has it as `forced`, written in the same transaction.
+        """
         ...
 
     async def why_lost(self, holder: str) -> str | None:
@@ -104,7 +147,15 @@ class Leases(Protocol):
         ...
 
     async def held(self, now: float, key: str | None = None) -> Sequence[Lease]:
-        """The leases that have not expired, of one key or of all, with those who wait for them."""
+        """The leases that have not expired, of one key or of all, by their keys, with those who wait for them."""
+        ...
+
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history, which outlives the process where the backend does."""
+        ...
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events, of one key or of all, newest first; `LEASE_EVENTS` are kept."""
         ...
 
     def watch(self, holder: str, called: Callable[[], None]) -> "Handle":
@@ -114,6 +165,9 @@ class Leases(Protocol):
 
 #: What somebody whose turn has come has for saying so.
 HANDOVER_SECONDS = 1.0
+
+#: How many events the history of the leases keeps.
+LEASE_EVENTS = 1000
 
 
 class Backend(Protocol):
@@ -151,13 +205,8 @@ class Backend(Protocol):
         """
         ...
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
-        """Give `owner` up to `limit` due unowned records of these functions, best priority then oldest first.
-
-        Records whose ids are in `refused` are left alone.
-        """
+    async def claim(self, wanted: Wanted) -> Claim:
+        """Give an instance up to `limit` due unowned records that it can run, best priority then oldest first."""
         ...
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
@@ -216,6 +265,18 @@ class Backend(Protocol):
         """Pause a schedule or let it go on, with this next time; False where it is so already, or unknown."""
         ...
 
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set for queues at run time, by name."""
+        ...
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue for all instances; a state that says nothing forgets it."""
+        ...
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """The live records of each queue that has any; counts of many may stop at 100,000 records in all."""
+        ...
+
     async def join(self, instance: Instance, now: float) -> None:
         """Announce an instance, alive as of now, so that others see when it dies."""
         ...
@@ -228,6 +289,23 @@ class Backend(Protocol):
         """Instances other than `asking` that are known to be dead or have not beaten for their own lease.
 
         Also owners that never joined, or were forgotten, whose newest live record is older than `lease`.
+        """
+        ...
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined and are not forgotten, dead or alive, in the order of their ids."""
+        ...
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        ...
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first: up to `limit` entries older than the one with the id `before`.
+
+        Of everything, or of one target.
         """
         ...
 
@@ -272,7 +350,8 @@ class Clock(Protocol):
 class Call(Protocol):
     """One attempt, as an executor sees it."""
 
-    func: Callable[..., Any]
+    #: The function, or what calls it with its dependencies.
+    body: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     id: str

@@ -3,12 +3,13 @@
 import asyncio
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import anyio
 
 from outlive.core.config import EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
+from outlive.core.queues import Limit
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
@@ -88,6 +89,7 @@ class Task(Generic[R]):
         "_started_event",
         "args",
         "attempts",
+        "body",
         "context",
         "control",
         "deaths",
@@ -97,16 +99,19 @@ class Task(Generic[R]):
         "fence",
         "follower",
         "func",
+        "gates",
         "has_begun",
         "has_seen_stop",
         "hold",
         "id",
         "is_alias",
         "is_ordered",
+        "is_parked",
         "is_stopping",
         "is_submitted",
         "journal",
         "kwargs",
+        "limits",
         "note",
         "outcome",
         "run_at",
@@ -128,6 +133,8 @@ class Task(Generic[R]):
     ) -> None:
         self.definition = definition
         self.func: Callable[..., Any] = definition.func
+        #: What executors call for it.
+        self.body = definition.body
         self.args = args
         self.kwargs = kwargs
         self.effective = effective
@@ -161,6 +168,10 @@ class Task(Generic[R]):
         self.hold: Hold | None = None
         #: Whether it keeps its place among the request's `add_task` calls.
         self.is_ordered = False
+        #: What its attempts have to be permitted beside a slot of this process.
+        self.limits: tuple[Limit, ...] = ()
+        #: What the attempt under way has passed, and whether the next is kept back by such a gate.
+        self.gates, self.is_parked = cast("Sequence[Any]", ()), False
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.

@@ -10,10 +10,11 @@ from outlive.core.moves import Cancel, Enqueue, Release
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, deaths_in_a_row
 from outlive.core.states import TaskStatus
+from outlive.definitions.limits import limits_of
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
 from outlive.errors import BackendError, TaskArgumentError
-from outlive.ports import Backend
+from outlive.ports import Backend, Wanted
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Journal
 from outlive.runtime.process import Process
@@ -37,6 +38,7 @@ class Claimer(Service):
         self._registry = process.registry
         self._store = process.store
         self._room = process.limits.room
+        self._run_queues = process.run_queues
         self._backend = backend
         self._journal = journal
         self._dispatcher = dispatcher
@@ -52,9 +54,7 @@ class Claimer(Service):
                 self._store.call_when_below(self._room // 2 + 1, self.wake)
                 return
             limit = min(CLAIM, room)
-            claim = await self._backend.claim(
-                self._instance, self._registry.identities(), limit, self.clock.now(), self._refused
-            )
+            claim = await self._backend.claim(self._wanted(limit))
             for record in claim.records:
                 if record.cancel_requested:
                     self._cancel(record)
@@ -64,6 +64,17 @@ class Claimer(Service):
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
                 return
+
+    def _wanted(self, limit: int) -> Wanted:
+        return Wanted(
+            self._instance,
+            self._registry.identities(),
+            limit,
+            self.clock.now(),
+            self._refused,
+            self._run_queues,
+            self._dispatcher.queues.closed(),
+        )
 
     def _wake_for(self, next_at: float) -> None:
         if self.interval is None or next_at < self.clock.now() + self.interval:
@@ -108,6 +119,7 @@ class Claimer(Service):
         facts = _facts_of(record, definition.executor_for(options))
         context = contextvars.Context()
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
+        task.limits = limits_of(definition, effective, args, kwargs)
         task.mark_durable()
         return task
 

@@ -1,8 +1,10 @@
 """What every part of one process shares."""
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 
+from outlive.core.queues import QueueConfig
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
@@ -56,6 +58,12 @@ class Process:
     limits: Limits
     #: Whether a task that does not say is stored when it is accepted.
     persists: bool
+    #: The queues that were declared, None where any name is one.
+    queues: Mapping[str, QueueConfig] | None = None
+    #: The queues from which this process runs tasks, None for all.
+    run_queues: Collection[str] | None = None
+    #: Whether this process runs tasks, or only accepts them.
+    runs_tasks: bool = True
     #: What fires by itself.
     plan: Plan = field(default_factory=Plan)
 

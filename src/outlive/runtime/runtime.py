@@ -23,6 +23,7 @@ from outlive.runtime.journal import Journal
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
+from outlive.runtime.queue_control import QueueControl
 from outlive.runtime.schedule_control import ScheduleControl
 from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
@@ -53,8 +54,9 @@ class Runtime:
         self._executors = executors
         self.journal = Journal(process, backend)
         self.control = Control(process, backend, self.journal)
-        self.dispatcher = Dispatcher(process, executors)
+        self.dispatcher = Dispatcher(process, executors, self._claim_again)
         self.claimer = Claimer(process, backend, self.journal, self.dispatcher, self.control)
+        self.queues = QueueControl(process, backend, self.dispatcher.queues)
         self.control.dispatcher, self.control.claimer = self.dispatcher, self.claimer
         self._deferred = DeferredJournal(process, memory, self.journal) if backend.durable else None
         self.control.deferred = self._deferred
@@ -69,17 +71,17 @@ class Runtime:
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [
-            Heartbeat(process, self.backend),
-            self._rescuer,
-            self.claimer,
-            self._scheduler,
-        ]
+        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.queues]
+        if process.runs_tasks:
+            services += [self.claimer, self._scheduler]
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
             services += [self._deferred, Cancellations(process, self.backend, self.control)]
         return services
+
+    def _claim_again(self) -> None:
+        self.claimer.wake()
 
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""
@@ -89,13 +91,16 @@ class Runtime:
             self.journal.start()
             await self.backend.join(self.process.instance, self.process.clock.now())
             await self._rescuer.step()
+            await self.queues.step()
+            self.dispatcher.queues.check(self.process.registry)
             await self._scheduler.announce()
         except BaseException:
             await self.backend.close()
             raise
         for service in self._services:
             service.start()
-        self._intervals.start()
+        if self.process.runs_tasks:
+            self._intervals.start()
         self.process.plan.on_add = self._planned
 
     def _planned(self, schedule: Schedule) -> None:

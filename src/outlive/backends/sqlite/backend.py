@@ -10,20 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from outlive.backends.sqlite import handover, presence, rows, schedules
+from outlive.backends.sqlite import handover, presence, queues, rows, schedules
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer, forked
+from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, Rescue
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 W = TypeVar("W", bound=Workers[Any])
 
@@ -106,11 +108,8 @@ class SqliteBackend:
         """Apply the moves as one transaction."""
         return self._writing.call(lambda writer: _apply(writer, moves))
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        wanted = handover.Wanted(owner, functions, limit, now, refused)
         return await self._writing.call(lambda writer: _claim(writer, wanted))
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
@@ -188,6 +187,25 @@ class SqliteBackend:
         """Pause or resume."""
         return await self._change("schedule_pause", name=schedule, paused=paused, next_at=next_at) > 0
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        found = await self._query("queue_list")
+        assert found is not None
+        return queues.states(found[0])
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue, or forget it."""
+        query, values = queues.setting(state)
+        await self._change(query, **values)
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        found = await self._query("queue_depths")
+        assert found is not None
+        return queues.depths(found[0])
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -201,6 +219,29 @@ class SqliteBackend:
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances of this host whose lock is free, any that has not beaten for its lease, and forgotten owners."""
         return await self._reading.call(lambda reader: self._lost(reader, now, lease, asking))
+
+    async def instances(self) -> Sequence[InstanceState]:
+        """The instances that have joined."""
+        found = await self._query("instance_list")
+        assert found is not None
+        return rows.instances(found[0])
+
+    # -- what people did -------------------------------------------------------------------------
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        await self._change("note", **asdict(entry) | {"detail": json.dumps(dict(entry.detail))})
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
+        found = await self._query(
+            "notes" if target is None else "notes_of_target",
+            limit=max(limit, 0),
+            before=_AFTER_ALL if before is None else before,
+            target=target,
+        )
+        assert found is not None
+        return rows.notes(found[0])
 
     # -- in the threads --------------------------------------------------------------------------
 
@@ -282,7 +323,7 @@ def _apply(writer: Writer, moves: Sequence[Move]) -> list[bool]:
         return writer.write(lambda connection: apply_carefully(connection, moves))
 
 
-def _claim(writer: Writer, wanted: handover.Wanted) -> Claim:
+def _claim(writer: Writer, wanted: Wanted) -> Claim:
     if writer.read(lambda connection: handover.anything_due(connection, wanted)):
         return writer.write(lambda connection: handover.claim(connection, wanted))
     return Claim([], writer.read(lambda connection: handover.next_due(connection, wanted)))

@@ -6,8 +6,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from outlive.core.audit import AuditEntry
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
 from outlive.core.states import FINAL, TaskStatus
+from outlive.ports import Instance, InstanceState
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -24,6 +26,22 @@ def whole_record(record: str, logs: str, history: str) -> TaskRecord:
         LogLine(attempt, _at(whole, rest), level, text) for attempt, whole, rest, level, text in json.loads(logs)
     )
     return _record(values, lines, _attempts(_record(values), json.loads(history)))
+
+
+def notes(text: str) -> list[AuditEntry]:
+    """What people did."""
+    return [
+        AuditEntry(note_id, whole + rest, actor, action, target, json.loads(detail))
+        for note_id, whole, rest, actor, action, target, detail in json.loads(text)
+    ]
+
+
+def instances(text: str) -> list[InstanceState]:
+    """The instances of a list."""
+    return [
+        InstanceState(Instance(instance, host, pid, started + started_rest, lease), beat + beat_rest)
+        for instance, host, pid, started, started_rest, lease, beat, beat_rest in json.loads(text)
+    ]
 
 
 def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequence[AttemptRecord] = ()) -> TaskRecord:

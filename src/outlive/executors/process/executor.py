@@ -127,7 +127,7 @@ class _Errand:
         """Run the body and bring its outcome to the event loop."""
         try:
             call = self._call
-            payload = pickle.dumps((call.func, call.args, call.kwargs))
+            payload = pickle.dumps((call.body, call.args, call.kwargs))
             answer = self._run(Job(call.id, call.func_name, call.attempts, dict(call.tags), payload))
             outcome = _outcome(answer, call)
         except BaseException as error:  # noqa: BLE001 - no process could be started, or an argument has changed
