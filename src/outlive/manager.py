@@ -15,11 +15,11 @@ from starlette.requests import HTTPConnection
 from uuid_utils import uuid7
 
 from outlive.backends.memory import MemoryBackend
-from outlive.backends.urls import backend_from
+from outlive.backends.urls import choose_backend
 from outlive.core.config import TaskConfig, TaskOptions, config_of
 from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
-from outlive.core.queues import DEFAULT_QUEUE, QueueConfig
+from outlive.core.queues import QueueConfig, declared_queues, queues_to_run
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.coordination import Coordination, bind, unbind
@@ -39,6 +39,7 @@ from outlive.runtime.runtime import Runtime
 from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
 from outlive.sync.election import LeaderElection
+from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
@@ -98,7 +99,7 @@ class TaskManager(Declarations):
         clock: Clock | None = None,
         **defaults: Unpack[TaskOptions],
     ) -> None:
-        self.backend = _choose_backend(backend, snapshot_db, snapshot_backend)
+        self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
         super().__init__(config_of(defaults))
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
@@ -112,8 +113,8 @@ class TaskManager(Declarations):
             journal_capacity=journal_capacity,
         )
         self._persists = requeue_pending is not False
-        self._queues = _declared_queues(queues, max_size)
-        self._runs_tasks, self._run_queues = run_tasks, _run_queues(run_queues, self._queues)
+        self._queues = declared_queues(queues, max_size)
+        self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
         if not (run_tasks or self.backend.durable):
             raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
@@ -252,6 +253,9 @@ class TaskManager(Declarations):
 
     async def _start(self) -> None:
         try:
+            for schedule in self._plan:
+                if isinstance(schedule.turn, IntervalTurn):
+                    schedule.turn.check(schedule.name, self._elections)
             runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
             await runtime.start()
             self._runtime = runtime
@@ -271,9 +275,7 @@ class TaskManager(Declarations):
 
     async def _stop(self, runtime: Runtime) -> None:
         try:
-            for election in self._elections:
-                await election.stop()
-            await runtime.stop()
+            await runtime.stop(self._step_down)
         finally:
             self._runtime = self._stopping = None
 
@@ -282,6 +284,10 @@ class TaskManager(Declarations):
             self._of_parents += [self._runtime, self._starting, self._stopping]
             self._runtime = self._starting = self._stopping = None
             self._pid = os.getpid()
+
+    async def _step_down(self) -> None:
+        for election in self._elections:
+            await election.stop()
 
     async def __aenter__(self) -> Self:
         await self.startup()
@@ -468,34 +474,6 @@ class TaskManager(Declarations):
                 observer(event)
             except Exception:  # noqa: BLE001 - an observer is the user's; what it breaks must not be the runtime
                 _log.exception("observer %r raised on %s", observer, type(event).__name__)
-
-
-def _choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
-    chosen = backend if backend is not None else other if other is not None else path
-    if chosen is None:
-        return MemoryBackend()
-    return backend_from(chosen) if isinstance(chosen, str) else chosen
-
-
-def _declared_queues(queues: Mapping[str, QueueConfig] | None, max_size: int | None) -> dict[str, QueueConfig] | None:
-    if queues is None and max_size is None:
-        return None
-    declared = dict(queues or {})
-    if max_size is not None:
-        if DEFAULT_QUEUE in declared:
-            raise ConfigError(f"max_size={max_size!r} is short for queues={{'default': ...}}, which is given, too")
-        declared[DEFAULT_QUEUE] = QueueConfig(max_size=max_size)
-    declared.setdefault(DEFAULT_QUEUE, QueueConfig())
-    return declared
-
-
-def _run_queues(names: Sequence[str] | None, declared: Mapping[str, QueueConfig] | None) -> frozenset[str] | None:
-    if names is None:
-        return None
-    for name in names:
-        if declared is not None and name not in declared:
-            raise ConfigError(f"run_queues names {name!r}, which is none of queues={sorted(declared)}")
-    return frozenset(names)
 
 
 def _positive(name: str, value: int | None) -> int | None:

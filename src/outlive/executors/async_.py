@@ -2,8 +2,8 @@
 
 import asyncio
 
+from outlive.core.failure import failed, timed_out
 from outlive.core.settle import Failed, Outcome, Succeeded
-from outlive.executors.failure import failed, timed_out
 from outlive.ports import Call
 
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+from outlive.core.failure import failed, timed_out
 from outlive.core.settle import Outcome, Succeeded
 from outlive.definitions.injection.beside import home
-from outlive.executors.failure import failed, timed_out
 from outlive.ports import Call
 
 DEFAULT_THREADS = 40

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from outlive.core.events import AttemptFailed, ErrorHandlerFailed, LeaseLost, ServiceFailed
+from outlive.core.failure import failed
 from outlive.core.moves import Settle
 from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle, succeed
 from outlive.core.states import Event, TaskStatus
@@ -64,7 +65,7 @@ class Runner:
         task.stop_as = stop_as
         task.request_stop()
         # Broken into before its first step a coroutine would never run at all, and its record never end.
-        if interrupt and task.has_begun and task.runner is not None:
+        if (interrupt or task.is_waiting) and task.has_begun and task.runner is not None:
             task.runner.cancel()
 
     def return_unstarted(self, task: Task[Any], reason: str) -> None:
@@ -82,7 +83,7 @@ class Runner:
         assert runner is not None
         try:
             task.has_begun = True
-            outcome = _as_asked(task, await lane.executor.call(task)) if task.stop_as is None else task.stop_as
+            outcome = _as_asked(task, await self._call(lane, task)) if task.stop_as is None else task.stop_as
             task.deaths = task.deaths + 1 if isinstance(outcome, Failed) and outcome.worker_died else 0
             move = self._decide(task, outcome)
             task.mark_attempt_over()
@@ -95,6 +96,23 @@ class Runner:
             self._emit(ServiceFailed("Runner", error))
         finally:
             del self.running[runner]
+
+    async def _call(self, lane: Lane, task: Task[Any]) -> Outcome:
+        """Run the body, inside what its interval holds."""
+        if task.turn is None:
+            return await lane.executor.call(task)
+        stop = None if lane.executor.can_interrupt else task.request_stop
+        task.is_waiting = True
+        try:
+            async with task.turn.around(stop):
+                task.is_waiting = False
+                return await lane.executor.call(task) if task.stop_as is None else task.stop_as
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - also what it could not hold is only this attempt's end
+            return failed(error)
+        finally:
+            task.is_waiting = False
 
     def _decide(self, task: Task[Any], outcome: Outcome) -> Settle:
         if isinstance(outcome, Succeeded):

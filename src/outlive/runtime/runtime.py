@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import wait
 from typing import Any
 
@@ -137,14 +137,19 @@ class Runtime:
                 accepted.cancel()
                 raise NotInitializedError(_LOOP_ENDED)
 
-    async def stop(self) -> None:
-        """Drain, flush and let go of everything."""
+    async def stop(self, step_down: Callable[[], Awaitable[None]]) -> None:
+        """Drain, flush and let go of everything; step down when the runs of intervals have ended that may need it."""
         self.process.plan.on_add = None
         await self._intervals.stop()
+        leaving = asyncio.create_task(self._leave(step_down), name="outlive stepping down")
         await self._scheduler.stop()
         await self._rescuer.stop()
         await self.claimer.stop()
         bodies = await self._drain.run()
+        await asyncio.wait([leaving], timeout=self.process.limits.flush_patience)
+        if not leaving.done():  # a thread that does not end, and holds its lock until the process does
+            leaving.cancel()
+            await step_down()
         for service in self._services:
             await service.stop()
         unwritten = await self._flush()
@@ -156,6 +161,10 @@ class Runtime:
             if not unwritten:
                 await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
             await self.backend.close()
+
+    async def _leave(self, step_down: Callable[[], Awaitable[None]]) -> None:
+        await self._intervals.over()
+        await step_down()
 
     async def _flush(self) -> int:
         if self._deferred is not None:

@@ -116,6 +116,7 @@ class ScheduleControl:
         if schedule is None:
             raise UnknownScheduleError(f"this application declares no schedule {name!r}; see manager.schedules()")
         task = self._intake.build(schedule.func, (), {}, schedule.options)
+        task.keep_turn(schedule.turn)
         self._intake.enqueue([task])
         await task.durable()
         return task

@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from outlive.core.failure import failed
 from outlive.core.text import storable
 from outlive.definitions.context import current
-from outlive.executors.failure import failed
 from outlive.executors.process.messages import Begun, Job, Line, Raised, Returned
 
 #: Seconds between looks at whether the keeper still lives.

@@ -11,9 +11,9 @@ from functools import partial
 from multiprocessing.util import Finalize
 from typing import Any
 
+from outlive.core.failure import failed, timed_out
 from outlive.core.settle import WORKER_DIED, Failed, Outcome, Succeeded
 from outlive.core.text import storable
-from outlive.executors.failure import failed, timed_out
 from outlive.executors.process.messages import Answer, Begun, Died, Job, Line, Raised, Returned
 from outlive.executors.process.worker import Worker
 from outlive.ports import Call
