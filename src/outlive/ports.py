@@ -186,7 +186,12 @@ class Backend(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date."""
+        """Connect and bring the schema up to date; harmless when repeated.
+
+        In a child that was forked while this was open, every verb raises `BackendError` until this was called there.
+        It then begins anew, and neither uses nor closes what belongs to the parent; or raises `BackendError` where it
+        cannot.
+        """
         ...
 
     async def close(self) -> None:

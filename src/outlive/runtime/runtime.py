@@ -47,6 +47,7 @@ class Runtime:
     def __init__(self, process: Process, backend: Backend, memory: Backend, executors: Mapping[str, Executor]) -> None:
         self.process = process
         self.backend = backend
+        self._memory = memory
         self.store = process.store
         self.loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
@@ -86,6 +87,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""
+        await self._memory.open()
         await self.backend.open()
         try:
             self.journal.start()
