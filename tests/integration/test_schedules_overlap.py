@@ -32,16 +32,21 @@ async def slots(manager, start):
 
 
 async def in_time(clock, condition):
-    """Time passes in small steps until it is so, as a slot may look again only a second later."""
-    while not condition():
-        clock.advance(0.05)
-        await turns(20)
+    """Time passes slowly until it is so: a slot that has just missed the end of a run looks again a second later."""
+
+    def look():
+        if not condition():
+            clock.advance(0.02)
+            return False
+        return True
+
+    await until(look)
 
 
-async def looked_at(clock, seconds):
-    """Time passes, and whoever waits for it looks."""
+async def waits(clock, manager, seconds):
+    """Time passes, and the slot that has come then is seen to wait."""
     clock.advance(seconds)
-    await turns(60)
+    await until(lambda: manager.runtime._scheduler._aside)
 
 
 @pytest.mark.parametrize("ahead", [6, 1])
@@ -52,8 +57,8 @@ async def test_a_slot_waits_until_the_run_before_it_has_ended(timed, clock, ahea
     async with timed:
         clock.advance(10)
         await until(lambda: bodies.begun == 1)
-        await looked_at(clock, 10)
-        await looked_at(clock, ahead - 1)
+        await waits(clock, timed, 10)
+        await waits(clock, timed, ahead - 1)
         assert bodies.begun == 1
         bodies.end(1)
         await in_time(clock, lambda: bodies.begun == 2)
@@ -70,8 +75,8 @@ async def test_of_the_slots_that_wait_the_newest_fires_and_the_others_are_listed
     async with timed:
         clock.advance(10)
         await until(lambda: bodies.begun == 1)
-        for _ in range(35):
-            await looked_at(clock, 1)
+        await waits(clock, timed, 10)
+        await waits(clock, timed, 25)
         bodies.end(1)
         await in_time(clock, lambda: bodies.begun == 2)
         bodies.end(2)
@@ -91,7 +96,7 @@ async def test_with_all_every_slot_has_its_turn(timed, clock):
     async with timed:
         clock.advance(10)
         await until(lambda: bodies.begun == 1)
-        await looked_at(clock, 30)
+        await waits(clock, timed, 30)
         for number in (1, 2, 3, 4):
             assert bodies.begun == number
             bodies.end(number)
@@ -115,10 +120,11 @@ async def test_the_run_before_is_cancelled_and_the_slot_fires_when_it_has_ended(
     async with timed:
         clock.advance(10)
         await until(lambda: trail == ["begins"])
-        await looked_at(clock, 10)
+        await waits(clock, timed, 10)
         assert trail == ["begins"]
         cleaned.set()
         await in_time(clock, lambda: trail == ["begins", "cleaned up", "begins"])
+        clock.advance(10 - (clock.now() - start) % 10)
         await in_time(clock, lambda: len(trail) == 5)
         info = await timed.schedule_info("check")
         await timed.pause_schedule("check")
@@ -144,6 +150,7 @@ async def test_a_thread_is_asked_to_end(timed, clock):
     async with timed:
         clock.advance(10)
         await until(lambda: trail == ["begins"])
+        clock.advance(10)
         await in_time(clock, lambda: trail == ["begins", "ends", "begins", "ends"])
         await runs(timed)
 
@@ -210,12 +217,11 @@ async def test_a_slot_waits_for_the_run_of_another_instance(shared, clock):
     async with managers[1], managers[0]:
         clock.advance(10)
         await until(lambda: bodies.begun == 1)
-        await looked_at(clock, 10)
+        await waits(clock, managers[1], 10)
+        await waits(clock, managers[0], 0)
         assert bodies.begun == 1
         bodies.end(1)
-        for _ in range(3):
-            await looked_at(clock, 1)
-        await until(lambda: bodies.begun == 2)
+        await in_time(clock, lambda: bodies.begun == 2)
         bodies.end(2)
         assert len(await runs(managers[0])) == 2
 
@@ -228,10 +234,10 @@ async def test_a_slot_that_waits_outlives_the_process_that_ran_the_one_before(tm
         manager.schedule(every=10, name="check", overlap="wait", grace=60)(bodies.run)
         return manager
 
-    async with instance():
+    async with instance() as manager:
         clock.advance(10)
         await until(lambda: bodies.begun == 1)
-        await looked_at(clock, 10)
+        await waits(clock, manager, 10)
     clock.advance(LEASE)
     async with instance() as manager:
         for number in (2, 3):
