@@ -1,6 +1,6 @@
 """Background tasks for FastAPI that outlive the request, the process and the machine."""
 
-from outlive.admin import TaskAdmin
+from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
@@ -35,6 +35,7 @@ from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 SnapshotBackend = Backend
 
 __all__ = [
+    "AdminUser",
     "Backend",
     "BackendUnavailableError",
     "ConfigError",
@@ -52,6 +53,7 @@ __all__ = [
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
+    "TaskAuthBackend",
     "TaskConfig",
     "TaskContext",
     "TaskErrorHandler",
@@ -70,5 +72,6 @@ __all__ = [
     "add_tasks",
     "cancelled",
     "get_task_context",
+    "hash_password",
     "task_log",
 ]

@@ -295,6 +295,10 @@ class TaskManager(Declarations):
         """
         await self.runtime.control.requeue(task_id)
 
+    async def requeue_many(self, task_ids: Sequence[str]) -> list[bool]:
+        """Run ended records again, written together; for each, say whether it will."""
+        return list(await self.runtime.control.requeue_many(task_ids)) if task_ids else []
+
     async def schedules(self) -> list[ScheduleInfo]:
         """All schedules and intervals, by name: when they fire, when they last did, what was missed, and why."""
         return await self.runtime.schedules.list()
