@@ -28,7 +28,7 @@ from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
-from outlive.ports import Backend, Call, Clock, Executor, Instance
+from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
 from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.process import Limits, Process
@@ -323,6 +323,18 @@ class TaskManager(Declarations):
         Raises `UnknownScheduleError` where this application declares none of this name.
         """
         return await self.runtime.schedules.trigger(name)
+
+    async def leases(self) -> list[Lease]:
+        """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
+        return list(await self.runtime.backend.leases.held(self._clock.now()))
+
+    async def lease_history(self, key: str | None = None, limit: int = 100) -> list[LeaseEvent]:
+        """The newest changes of leadership and forced releases, of all processes or of one key, newest first."""
+        return list(await self.runtime.backend.leases.history(key, limit))
+
+    async def force_release(self, key: str, reason: str) -> bool:
+        """Take a lock or a leadership from whoever has it, who is told the reason; False where nobody has it."""
+        return await self.runtime.backend.leases.force(key, reason, self._clock.now())
 
     @property
     def store(self) -> TaskStore:

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from outlive.core.audit import AuditEntry
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
@@ -24,6 +25,22 @@ class Instance:
     started_at: float
     #: Seconds without a beat after which others may take it for dead.
     lease: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an instance asks for in a claim: records of `functions`, up to `limit`."""
+
+    owner: str
+    functions: Collection[str]
+    limit: int
+    now: float
+    #: Records that are left alone.
+    refused: Collection[str] = ()
+    #: None for all queues.
+    queues: Collection[str] | None = None
+    #: Queues whose records are left alone.
+    without_queues: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,8 @@ class Rescue:
 
     requeued: Sequence[str] = ()
     interrupted: Sequence[str] = ()
+    #: Whether the instance was found alive, so that nothing was taken from it.
+    is_alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,19 @@ class Lease:
     def time_left(self, now: float) -> float:
         """Seconds until it expires, 0 where it has."""
         return max(0.0, self.expires_at - now)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseEvent:
+    """What happened to a lease; elections note theirs, and every backend those that were forced."""
+
+    key: str
+    holder: str
+    #: The token of the lease that this was about.
+    fence: int
+    at: float
+    event: Literal["acquired", "released", "lost", "forced"]
+    reason: str | None = None
 
 
 class Leases(Protocol):
@@ -104,7 +136,10 @@ class Leases(Protocol):
         ...
 
     async def force(self, key: str, reason: str, now: float) -> bool:
-        """Take the lease from whoever has it, who can read the reason; False where nobody does."""
+        """Take the lease from whoever has it, who can read the reason; False where nobody does.
+
+        The history has it as `forced`, written in the same transaction.
+        """
         ...
 
     async def why_lost(self, holder: str) -> str | None:
@@ -112,7 +147,15 @@ class Leases(Protocol):
         ...
 
     async def held(self, now: float, key: str | None = None) -> Sequence[Lease]:
-        """The leases that have not expired, of one key or of all, with those who wait for them."""
+        """The leases that have not expired, of one key or of all, by their keys, with those who wait for them."""
+        ...
+
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history, which outlives the process where the backend does."""
+        ...
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events, of one key or of all, newest first; `LEASE_EVENTS` are kept."""
         ...
 
     def watch(self, holder: str, called: Callable[[], None]) -> "Handle":
@@ -122,6 +165,9 @@ class Leases(Protocol):
 
 #: What somebody whose turn has come has for saying so.
 HANDOVER_SECONDS = 1.0
+
+#: How many events the history of the leases keeps.
+LEASE_EVENTS = 1000
 
 
 class Backend(Protocol):
@@ -154,24 +200,20 @@ class Backend(Protocol):
         """
         ...
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
-        """Give `owner` up to `limit` due unowned records of these functions, best priority then oldest first.
-
-        Records whose ids are in `refused` are left alone.
-        """
+    async def claim(self, wanted: Wanted) -> Claim:
+        """Give an instance up to `limit` due unowned records that it can run, best priority then oldest first."""
         ...
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Set `reason` on unowned pending records of functions other than these; say how many."""
         ...
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take every record from an instance that is dead or done, and forget it, in one transaction.
 
         Pending: free again if recoverable, else interrupted. Running: pending and free, the attempt uncounted, if
-        it may be requeued, else interrupted.
+        it may be requeued, else interrupted. With `if_lost` the same transaction first asks whether `lost` would still
+        name the instance: one that has beaten meanwhile is alive, and keeps everything.
         """
         ...
 
@@ -216,6 +258,18 @@ class Backend(Protocol):
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause a schedule or let it go on, with this next time; False where it is so already, or unknown."""
+        ...
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set for queues at run time, by name."""
+        ...
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue for all instances; a state that says nothing forgets it."""
+        ...
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """The live records of each queue that has any; counts of many may stop at 100,000 records in all."""
         ...
 
     async def join(self, instance: Instance, now: float) -> None:

@@ -14,6 +14,7 @@ from tests.conformance.conformance_kit import (
 )
 
 from outlive.core.moves import AskCancel
+from outlive.ports import Wanted
 
 
 async def test_an_owner_learns_what_was_asked_of_it_and_why(backend):
@@ -39,7 +40,7 @@ async def test_what_was_asked_holds_after_its_owner_has_died(backend):
     await applied(backend, enqueue("t", owner="me", requeue_on_interrupt=True), start("t"), AskCancel("t"))
     await backend.rescue("me", 1_700_000_009.0, "died")
 
-    claim = await backend.claim("other", [(await given(backend, "t")).func], 10, 1_700_000_010.0)
+    claim = await backend.claim(Wanted("other", [(await given(backend, "t")).func], 10, 1_700_000_010.0))
     assert [record.cancel_requested for record in claim.records] == [True]
     assert list(await backend.asked_to_cancel("other")) == ["t"]
 

@@ -6,7 +6,7 @@ from tests.conformance.conformance_kit import FUNC, NOW, applied, cancel, enqueu
 from outlive.core.moves import AskCancel
 from outlive.core.record import moment
 from outlive.core.states import TaskStatus
-from outlive.ports import Instance
+from outlive.ports import Instance, Wanted
 
 
 def ids(records):
@@ -25,7 +25,7 @@ async def test_claim_takes_what_is_free_and_due(backend):
     )
     await backend.explain([], "waits")
 
-    claim = await backend.claim("me", [FUNC], 10, NOW)
+    claim = await backend.claim(Wanted("me", [FUNC], 10, NOW))
 
     assert ids(claim.records) == ["due"]
     assert claim.next_at == NOW + 60.5
@@ -48,8 +48,8 @@ async def test_claim_goes_by_priority_then_time_then_id(backend):
     )
 
     order = ["higher", "high", "c", "b", "d", "low"]
-    first = await backend.claim("me", [FUNC], 4, NOW)
-    second = await backend.claim("me", [FUNC], 4, NOW)
+    first = await backend.claim(Wanted("me", [FUNC], 4, NOW))
+    second = await backend.claim(Wanted("me", [FUNC], 4, NOW))
 
     assert ids(first.records) + ids(second.records) == order
     assert first.next_at == second.next_at == NOW + 1
@@ -58,8 +58,8 @@ async def test_claim_goes_by_priority_then_time_then_id(backend):
 async def test_nothing_is_claimed_twice(backend):
     await applied(backend, enqueue("t"))
 
-    assert ids((await backend.claim("a", [FUNC], 1, NOW)).records) == ["t"]
-    assert ids((await backend.claim("b", [FUNC], 1, NOW)).records) == []
+    assert ids((await backend.claim(Wanted("a", [FUNC], 1, NOW))).records) == ["t"]
+    assert ids((await backend.claim(Wanted("b", [FUNC], 1, NOW))).records) == []
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ async def test_nothing_is_claimed_twice(backend):
 async def test_claim_of_nothing(backend, functions, limit):
     await applied(backend, enqueue("t"))
 
-    assert ids((await backend.claim("me", functions, limit, NOW)).records) == []
+    assert ids((await backend.claim(Wanted("me", functions, limit, NOW))).records) == []
     assert (await given(backend, "t")).owner is None
 
 
 async def test_claim_leaves_the_refused(backend):
     await applied(backend, enqueue("a"), enqueue("b"), enqueue("c", run_at=NOW + 5))
 
-    claim = await backend.claim("me", {FUNC}, 5, NOW, {"a", "c"})
+    claim = await backend.claim(Wanted("me", {FUNC}, 5, NOW, {"a", "c"}))
 
     assert ids(claim.records) == ["b"]
     assert claim.next_at == NOW + 5
@@ -92,15 +92,15 @@ async def test_next_at_is_the_earliest_of_all_priorities(backend):
         enqueue("d", run_at=NOW + 5, owner="other"),
     )
 
-    assert (await backend.claim("me", [FUNC], 5, NOW)).next_at == NOW + 20
-    assert (await backend.claim("me", ["app:none"], 5, NOW)).next_at is None
+    assert (await backend.claim(Wanted("me", [FUNC], 5, NOW))).next_at == NOW + 20
+    assert (await backend.claim(Wanted("me", ["app:none"], 5, NOW))).next_at is None
 
 
 async def test_a_claimed_record_has_its_facts_and_no_logs(backend):
     await applied(backend, enqueue("t", owner="me", tags={"a": "b"}, arguments="{}"), start("t"), retry("t"))
     await backend.rescue("me", NOW, "died")
 
-    [record] = (await backend.claim("other", [FUNC], 5, NOW + 60)).records
+    [record] = (await backend.claim(Wanted("other", [FUNC], 5, NOW + 60))).records
 
     assert (record.fence, record.attempts, dict(record.tags), record.arguments) == (1, 1, {"a": "b"}, "{}")
     assert (list(record.logs), list(record.history)) == ([], [])
@@ -164,7 +164,7 @@ async def test_rescue_of_running(backend, again):
 async def test_a_late_owner_cannot_settle_what_was_rescued(backend):
     await applied(backend, enqueue("t", owner="dead", requeue_on_interrupt=True), start("t", owner="dead"))
     await backend.rescue("dead", NOW, "died")
-    await backend.claim("me", [FUNC], 1, NOW)
+    await backend.claim(Wanted("me", [FUNC], 1, NOW))
     await applied(backend, start("t", fence=1))
 
     assert list(await backend.apply([retry("t", fence=1)])) == [False]
@@ -204,3 +204,41 @@ async def test_rescue_forgets_the_instance(backend):
 
     assert not await backend.beat("dead", NOW)
     assert list(await backend.lost(NOW + 100, 10, "me")) == []
+
+
+@pytest.mark.parametrize("beats", [True, False])
+async def test_rescue_of_a_lost_instance_asks_again_whether_it_is(beats, backend):
+    await backend.join(Instance("slow", "far-away", 1, NOW, 10), NOW)
+    await applied(backend, enqueue("waits", owner="slow"), enqueue("runs", owner="slow"), start("runs", owner="slow"))
+    assert list(await backend.lost(NOW + 11, 10, "me")) == ["slow"]
+    if beats:
+        assert await backend.beat("slow", NOW + 11)
+
+    rescue = await backend.rescue("slow", NOW + 11, "died", if_lost=True)
+
+    records = [await given(backend, name) for name in ("waits", "runs")]
+    if beats:
+        assert (rescue.is_alive, list(rescue.requeued), list(rescue.interrupted)) == (True, [], [])
+        assert [record.owner for record in records] == ["slow", "slow"]
+        assert [record.status for record in records] == [TaskStatus.PENDING, TaskStatus.RUNNING]
+        assert await backend.beat("slow", NOW + 12)
+    else:
+        assert (rescue.is_alive, list(rescue.requeued), list(rescue.interrupted)) == (False, ["waits"], ["runs"])
+        assert not await backend.beat("slow", NOW + 12)
+
+
+async def test_rescue_of_a_lost_owner_that_has_joined_again_meanwhile(backend):
+    await applied(backend, enqueue("t", owner="ghost"))
+    assert list(await backend.lost(NOW + 11, 10, "me")) == ["ghost"]
+    await backend.join(Instance("ghost", "far-away", 1, NOW, 10), NOW + 11)
+
+    assert (await backend.rescue("ghost", NOW + 11, "died", if_lost=True)).is_alive
+    assert (await given(backend, "t")).owner == "ghost"
+
+
+async def test_rescue_of_a_lost_owner_that_never_joined(backend):
+    await applied(backend, enqueue("t", owner="ghost"))
+
+    rescue = await backend.rescue("ghost", NOW + 11, "died", if_lost=True)
+
+    assert (rescue.is_alive, list(rescue.requeued)) == (False, ["t"])

@@ -7,7 +7,7 @@ from support.waiting import turns, until
 from tests.conformance.conformance_backends import FACTORIES
 from tests.conformance.conformance_kit import NOW
 
-from outlive.ports import HANDOVER_SECONDS
+from outlive.ports import HANDOVER_SECONDS, LEASE_EVENTS, LeaseEvent
 
 
 @pytest.fixture
@@ -222,3 +222,55 @@ async def test_expired_names_do_not_pile_up(leases):
     assert [lease.key for lease in await leases.held(NOW + 1999)] == ["k1999"]
     if hasattr(leases, "_leases"):
         assert len(leases._leases) < 300
+
+
+async def test_what_happened_can_be_read_newest_first(leases):
+    await leases.take("leader:a", "one", 10, NOW)
+    led = LeaseEvent("leader:a", "one", 1, NOW, "acquired")
+    await leases.note(led)
+    await leases.note(LeaseEvent("leader:b", "other", 2, NOW + 1.25, "lost", "it could not be renewed"))
+    await leases.force("leader:a", "deploy", NOW + 2)
+
+    newest, lost, first = await leases.history()
+    assert (newest.key, newest.holder, newest.at, newest.event, newest.reason) == (
+        "leader:a",
+        "one",
+        NOW + 2,
+        "forced",
+        "deploy",
+    )
+    assert (lost.at, lost.event, lost.reason) == (NOW + 1.25, "lost", "it could not be renewed")
+    assert first == led
+    assert list(await leases.history("leader:a")) == [newest, first]
+    assert list(await leases.history(limit=1)) == [newest]
+    assert list(await leases.history("leader:c")) == []
+
+
+async def test_a_token_that_was_forced_away_is_that_of_the_lease(leases):
+    lease = await leases.take("k", "a", 10, NOW)
+    await leases.force("k", "hangs", NOW + 1)
+
+    [event] = await leases.history("k")
+    assert event.fence == lease.fence
+
+
+async def test_the_history_is_bounded(leases):
+    for number in range(LEASE_EVENTS + 20):
+        await leases.note(LeaseEvent("k", "h", number, NOW + number, "acquired"))
+
+    kept = await leases.history(limit=10 * LEASE_EVENTS)
+    assert len(kept) == LEASE_EVENTS
+    assert kept[0].fence == LEASE_EVENTS + 19
+
+
+@pytest.mark.parametrize("name", [name for name in FACTORIES if name != "memory"])
+async def test_the_history_outlives_the_process(name, tmp_path):
+    for number in range(2):
+        backend = FACTORIES[name](tmp_path)
+        await backend.open()
+        await backend.leases.take("k", f"h{number}", 10, NOW + number)
+        assert await backend.leases.force("k", f"reason {number}", NOW + number + 0.5)
+        found = [event.reason for event in await backend.leases.history()]
+        await backend.close()
+
+    assert found == ["reason 1", "reason 0"]

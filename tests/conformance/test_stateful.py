@@ -5,6 +5,7 @@ import operator
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from tests.conformance.conformance_kit import FUNC, NOW, enqueue, plain
 
 from outlive.backends.memory import MemoryBackend
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
-from outlive.core.moves import Abandon, AskCancel, Cancel, Fire, Log, Move, Release, Requeue, Settle, Start
+from outlive.core.moves import Abandon, AskCancel, Cancel, Fire, Log, Move, Permit, Release, Requeue, Settle, Start
+from outlive.core.queues import Limit, QueueConfig, QueueState
 from outlive.core.schedule import ScheduleEntry
 from outlive.core.states import TRANSITIONS, Event, TaskStatus
+from outlive.ports import Wanted
 
 IDS = [f"t{number}" for number in range(6)]
 OWNERS = ["a", "b"]
@@ -28,6 +31,9 @@ KEYS = ["k", "l"]
 #: A holder asks for one key only, as a name is made for one acquisition.
 HOLDERS = ["k1", "k2", "k3", "l1", "l2"]
 ENDS = sorted((event, status) for (event, old), to in TRANSITIONS.items() if old is TaskStatus.RUNNING for status in to)
+
+QUEUES = ["default", "slow"]
+LIMITS = [Limit("one", 1), Limit("two", 2), Limit("rate", 3, 1.0)]
 
 ids = st.sampled_from(IDS)
 owners = st.sampled_from(OWNERS)
@@ -49,14 +55,28 @@ enqueues = st.fixed_dictionaries(
         "idempotency_key": st.sampled_from(["k", "l"]),
         "recoverable": st.booleans(),
         "requeue_on_interrupt": st.booleans(),
-        "queue": st.sampled_from(["default", "slow"]),
+        "queue": st.sampled_from(QUEUES),
+        "rejected": st.sampled_from([None, None, "full"]),
         "tags": st.just({"tag": "value"}),
     },
 )
 others = st.fixed_dictionaries(
     {
         "verb": st.sampled_from(
-            ["start", "start", "settle", "settle", "release", "abandon", "cancel", "ask_cancel", "requeue", "log"]
+            [
+                "start",
+                "start",
+                "start_limited",
+                "start_limited",
+                "settle",
+                "settle",
+                "release",
+                "abandon",
+                "cancel",
+                "ask_cancel",
+                "requeue",
+                "log",
+            ]
         ),
         "id": ids,
         "drift": drifts,
@@ -64,6 +84,7 @@ others = st.fixed_dictionaries(
         "end": st.sampled_from(ENDS),
         "run_in": st.none() | seconds,
         "text": st.none() | st.sampled_from(["x", "y"]),
+        "limits": st.lists(st.sampled_from(LIMITS), min_size=1, unique=True),
     }
 )
 SCHEDULES = ["hourly", "nightly"]
@@ -129,9 +150,16 @@ class Comparison(RuleBasedStateMachine):
         ours, theirs = self.both("apply", moves)
         assert list(ours) == list(theirs), moves
 
-    @rule(owner=owners, functions=st.sets(st.sampled_from(FUNCTIONS)), limit=st.integers(0, 4), refused=st.sets(ids))
-    def claim(self, owner: str, functions: set[str], limit: int, refused: set[str]) -> None:
-        ours, theirs = self.both("claim", owner, functions, limit, self.now, refused)
+    @rule(
+        owner=owners,
+        functions=st.sets(st.sampled_from(FUNCTIONS)),
+        limit=st.integers(0, 4),
+        refused=st.sets(ids),
+        queues=st.none() | st.sets(st.sampled_from(QUEUES)),
+        without_queues=st.sets(st.sampled_from(QUEUES)),
+    )
+    def claim(self, owner: str, limit: int, **which: Any) -> None:
+        ours, theirs = self.both("claim", Wanted(owner=owner, limit=limit, now=self.now, **which))
         assert [plain(record) for record in ours.records] == [plain(record) for record in theirs.records]
         assert ours.next_at == theirs.next_at
 
@@ -191,6 +219,10 @@ class Comparison(RuleBasedStateMachine):
         ours, theirs = self.both("leases.force", key, reason, self.now)
         assert ours == theirs
 
+    @rule(name=st.sampled_from(QUEUES), most=st.sampled_from([None, 2]), paused=st.booleans())
+    def set_queue(self, name: str, most: int | None, *, paused: bool) -> None:
+        self.both("set_queue", QueueState(name, None if most is None else QueueConfig(most), paused))
+
     @rule()
     def reopen(self) -> None:
         if self.backend.durable:
@@ -234,11 +266,23 @@ class Comparison(RuleBasedStateMachine):
         assert list(ours) == list(theirs)
 
     @invariant()
+    def same_queues(self) -> None:
+        ours, theirs = self.both("queues")
+        assert ours == theirs
+        ours, theirs = self.both("depths")
+        assert ours == theirs
+
+    @invariant()
     def same_counts(self) -> None:
         ours, theirs = self.both("counts")
         assert {status: count for status, count in ours.items() if count} == dict(theirs)
 
     def moves(self, step: dict[str, Any], states: dict[str, float | None]) -> list[Move]:
+        if step["verb"] == "start_limited":
+            start = self.move(step | {"verb": "start"})
+            assert isinstance(start, Start)
+            permit = Permit(start.id, start.fence, start.owner, self.now, step["limits"])
+            return [replace(permit, asks=True), permit, replace(start, limited=True)]
         if step["verb"] != "fire":
             return [self.move(step)]
         slot = (states.get(step["schedule"]) or self.now) + step["late"]
@@ -270,7 +314,7 @@ class Comparison(RuleBasedStateMachine):
     def enqueue(self, step: dict[str, Any]) -> Move:
         facts = {key: value for key, value in step.items() if key not in ("verb", "id", "run_in", "started")}
         facts["func_name"] = "send" if facts.get("func", FUNC) == FUNC else "other"
-        facts["started_at"] = self.now if step.get("started") else None
+        facts["started_at"] = self.now if step.get("started") and not step.get("rejected") else None
         return enqueue(step["id"], created_at=self.now, run_at=self.now + step.get("run_in", 0), **facts)
 
     def settle(self, step: dict[str, Any], fence: int) -> Move:

@@ -52,6 +52,17 @@ async def test_a_stopped_process_is_alive_until_its_lease_ends(backend):
         assert list(await backend.lost(time.time() + 2 * LEASE, LEASE, "me")) == ["other"]
 
 
+async def test_who_is_thought_lost_keeps_everything_while_its_lock_shows_that_it_lives(backend):
+    with child("join", backend.path, "other") as other:
+        assert other.hear() == "ready"
+        assert (await backend.rescue("other", time.time(), "died", if_lost=True)).is_alive
+        assert await lost(backend) == []
+
+        other.kill()
+        assert not (await backend.rescue("other", time.time(), "died", if_lost=True)).is_alive
+    assert await lost(backend) == []
+
+
 async def test_a_process_that_closes_leaves(backend):
     with child("join", backend.path, "other") as other:
         assert other.hear() == "ready"

@@ -203,3 +203,29 @@ async def test_the_instance_that_accepts_a_task_owns_it_from_the_first_write(tmp
     (enqueued,) = [move for move in written if isinstance(move, Enqueue)]
     assert enqueued.owner == owner
     assert enqueued.started_at is not None, "enqueue and start are one write"
+
+
+async def test_an_instance_that_beats_again_before_it_is_rescued_keeps_its_work(shared):
+    trail, gate = Trail(), Gate()
+    slow, other = shared.instance(), shared.instance()
+    work, _ = declare(slow, trail, gate), declare(other, trail, gate)
+
+    async with slow, other:
+        task = await slow.enqueue(work, "long")
+        await gate.entered.wait()
+        instance = slow.runtime.process.instance.id
+        look = other.backend.lost
+
+        async def lost_and_then_a_beat(now, lease, asking):
+            lost = await look(now, lease, asking)
+            await slow.backend.beat(instance, now)
+            return [*lost, instance]
+
+        other.backend.lost = lost_and_then_a_beat
+        await other.runtime._rescuer.step()
+        assert (await record_of(other, task.id)).status is TaskStatus.RUNNING
+        gate.open.set()
+        record = await ended(other, task.id)
+
+    assert record.status is TaskStatus.SUCCESS
+    assert shared.happened(InstanceRescued) == []

@@ -1,12 +1,12 @@
 """A backend that behaves like a database: it takes its time, is watched, and fails on demand."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from outlive import BackendUnavailableError, MemoryBackend
 from outlive.core.moves import Move
-from outlive.ports import Claim, Rescue
+from outlive.ports import Claim, Rescue, Wanted
 
 PORT = (
     "open",
@@ -25,6 +25,9 @@ PORT = (
     "due",
     "schedules",
     "pause",
+    "queues",
+    "set_queue",
+    "depths",
 )
 
 
@@ -65,13 +68,11 @@ class FakeDatabase:
         self.batches.append(moves)
         return self.memory.apply_now(moves)
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
-        return await self.memory.claim(owner, functions, limit, now, refused)
+    async def claim(self, wanted: Wanted) -> Claim:
+        return await self.memory.claim(wanted)
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
-        return await self.memory.rescue(instance, now, reason)
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
+        return await self.memory.rescue(instance, now, reason, if_lost=if_lost)
 
     def moves_of(self, kind: type) -> list[Any]:
         """Everything of this kind that was committed, in its order."""

@@ -1,12 +1,12 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
-from bisect import insort
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 
 from outlive.backends.memory_leases import MemoryLeases
+from outlive.backends.memory_queues import MemoryQueues, depths
+from outlive.backends.memory_rows import Row, attempt, record_of
 from outlive.backends.timetable import Timetable
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
@@ -18,59 +18,22 @@ from outlive.core.moves import (
     Fire,
     Log,
     Move,
+    Permit,
     Release,
     Requeue,
     Settle,
     Start,
 )
-from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
+from outlive.core.queues import QueueDepth, QueueState
+from outlive.core.record import LogLine, TaskRecord, moment
 from outlive.core.schedule import ScheduleEntry, ScheduleState
-from outlive.core.states import ATTEMPT_OUTCOMES, FINAL, LIVE, REQUEUABLE, Event, TaskStatus, check
-from outlive.ports import Claim, Due, Instance, InstanceState, Rescue
+from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
 
 _KEY_HOLDERS = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUCCESS})
-
-
-class _Row:
-    """The changing part of a record beside the facts of its acceptance."""
-
-    __slots__ = (
-        "aliases",
-        "attempts",
-        "cancel_requested",
-        "ended_at",
-        "error",
-        "facts",
-        "fence",
-        "history",
-        "logs",
-        "owner",
-        "reason",
-        "run_at",
-        "stacktrace",
-        "started_at",
-        "status",
-    )
-
-    def __init__(self, facts: Enqueue) -> None:
-        self.facts = facts
-        self.status = TaskStatus.PENDING
-        self.fence = 0
-        self.attempts = 0
-        self.owner = facts.owner
-        self.run_at = facts.run_at
-        self.started_at: float | None = None
-        self.ended_at: float | None = None
-        self.error: str | None = None
-        self.stacktrace: str | None = None
-        self.reason: str | None = None
-        self.cancel_requested = False
-        self.logs: list[LogLine] | None = None
-        self.history: list[AttemptRecord] | None = None
-        self.aliases: list[str] | None = None
 
 
 class MemoryBackend:
@@ -83,7 +46,7 @@ class MemoryBackend:
 
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
@@ -91,11 +54,13 @@ class MemoryBackend:
         self._notes: deque[AuditEntry] = deque(maxlen=keep)
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
+        self._queues = MemoryQueues(self._runs_at)
         #: Locks and leaderships of this process.
         self.leases = MemoryLeases()
         self._verbs = {
             Fire: self._timetable.fire,
             Enqueue: self._enqueue,
+            Permit: self._permit,
             Start: self._start,
             Settle: self._settle,
             Release: self._release,
@@ -129,19 +94,26 @@ class MemoryBackend:
             return False
         if move.schedule is not None and not self._timetable.has_fired(move.schedule, move.id):
             return False
+        if move.rejected is not None:
+            self._end_unstarted(self._add(move), TaskStatus.REJECTED, move.created_at, move.rejected)
+            return True
         holder = self._key_holder(move)
         if holder is not None:
             self._stand_for(move.id, holder)
             return False
         self._take_key(move)
-        if move.schedule is not None:
-            self._of_schedule.setdefault(move.schedule, set()).add(move.id)
-        row = self._rows[move.id] = _Row(move)
+        row = self._add(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
         return True
 
-    def _key_holder(self, facts: Enqueue) -> _Row | None:
+    def _add(self, move: Enqueue) -> Row:
+        if move.schedule is not None:
+            self._of_schedule.setdefault(move.schedule, set()).add(move.id)
+        row = self._rows[move.id] = Row(move)
+        return row
+
+    def _key_holder(self, facts: Enqueue) -> Row | None:
         if facts.idempotency_key is None:
             return None
         holder = self._rows.get(self._keys.get(facts.idempotency_key, ""))
@@ -151,7 +123,7 @@ class MemoryBackend:
         if facts.idempotency_key is not None:
             self._keys[facts.idempotency_key] = facts.id
 
-    def _stand_for(self, alias: str, holder: _Row) -> None:
+    def _stand_for(self, alias: str, holder: Row) -> None:
         if alias not in self._aliases:
             self._aliases[alias] = holder.facts.id
             holder.aliases = [*(holder.aliases or ()), alias]
@@ -164,14 +136,25 @@ class MemoryBackend:
         runs = self._of_schedule.get(schedule, set())
         return any(self._rows[task_id].status in LIVE for task_id in runs)
 
+    def _permit(self, move: Permit) -> bool:
+        return self._may_start(move) is not None and self._queues.permit(move)
+
+    def _runs_at(self, task_id: str) -> int | None:
+        row = self._rows.get(task_id)
+        return row.fence if row is not None and row.status is TaskStatus.RUNNING else None
+
     def _start(self, move: Start) -> bool:
-        row = self._rows.get(move.id)
-        if row is None or row.status is not TaskStatus.PENDING or row.fence != move.fence or row.owner != move.owner:
+        row = self._may_start(move)
+        if row is None or (move.limited and not self._queues.may_start(move)):
             return False
         self._begin(row, move.at)
         return True
 
-    def _begin(self, row: _Row, at: float) -> None:
+    def _may_start(self, move: Permit | Start) -> Row | None:
+        row = self._owned_pending(move.id, move.owner)
+        return row if row is not None and row.fence == move.fence else None
+
+    def _begin(self, row: Row, at: float) -> None:
         row.status = TaskStatus.RUNNING
         row.fence += 1
         row.attempts += 1
@@ -192,22 +175,22 @@ class MemoryBackend:
             self._finish(row)
         return True
 
-    def _wait_again(self, row: _Row, move: Settle) -> None:
+    def _wait_again(self, row: Row, move: Settle) -> None:
         self._remember_attempt(row, ATTEMPT_OUTCOMES[move.event])
         row.run_at = move.at if move.run_at is None else move.run_at
         if move.event is Event.INTERRUPT:
             row.owner = None
             row.attempts -= 1
 
-    def _remember_attempt(self, row: _Row, outcome: TaskStatus) -> None:
+    def _remember_attempt(self, row: Row, outcome: TaskStatus) -> None:
         if row.started_at is None:
             return
         if row.history is None:
             row.history = []
-        row.history.append(_attempt(row, outcome))
+        row.history.append(attempt(row, outcome))
         row.started_at = row.ended_at = None
 
-    def _finish(self, row: _Row) -> None:
+    def _finish(self, row: Row) -> None:
         self._finished[row.facts.id] = None
         if len(self._finished) > self._keep:
             self._drop(next(iter(self._finished)))
@@ -242,7 +225,7 @@ class MemoryBackend:
         self._end_unstarted(row, TaskStatus.INTERRUPTED, move.at, move.reason)
         return True
 
-    def _owned_pending(self, task_id: str, owner: str) -> _Row | None:
+    def _owned_pending(self, task_id: str, owner: str) -> Row | None:
         row = self._rows.get(task_id)
         if row is None or row.status is not TaskStatus.PENDING or row.owner != owner:
             return None
@@ -255,7 +238,7 @@ class MemoryBackend:
         self._end_unstarted(row, TaskStatus.CANCELLED, move.at, move.reason)
         return True
 
-    def _end_unstarted(self, row: _Row, status: TaskStatus, at: float, reason: str) -> None:
+    def _end_unstarted(self, row: Row, status: TaskStatus, at: float, reason: str) -> None:
         row.status, row.ended_at, row.reason = status, at, reason
         self._finish(row)
 
@@ -293,17 +276,15 @@ class MemoryBackend:
 
     # -- handing over ----------------------------------------------------------------------------
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        free = [row for row in self._live() if row.owner is None and row.facts.func in functions]
-        due = [row for row in free if row.run_at <= now and row.facts.id not in refused]
+        free = [row for row in self._live() if row.owner is None and _suits(row.facts, wanted)]
+        due = [row for row in free if row.run_at <= wanted.now and row.facts.id not in wanted.refused]
         due.sort(key=lambda row: (-(row.facts.priority or 0), row.run_at, row.facts.id))
-        for row in due[:limit]:
-            row.owner, row.reason = owner, None
-        later = [row.run_at for row in free if row.run_at > now]
-        return Claim([_record(row) for row in due[:limit]], min(later, default=None))
+        for row in due[: wanted.limit]:
+            row.owner, row.reason = wanted.owner, None
+        later = [row.run_at for row in free if row.run_at > wanted.now]
+        return Claim([record_of(row) for row in due[: wanted.limit]], min(later, default=None))
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
@@ -312,8 +293,10 @@ class MemoryBackend:
             row.reason = reason
         return len(strange)
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance."""
+        if if_lost and instance in self._instances and not self._is_silent(instance, now):
+            return Rescue(is_alive=True)
         self._instances.pop(instance, None)
         requeued: list[str] = []
         interrupted: list[str] = []
@@ -329,7 +312,7 @@ class MemoryBackend:
                 interrupted.append(row.facts.id)
         return Rescue(requeued, interrupted)
 
-    def _rescue_running(self, row: _Row, now: float) -> bool:
+    def _rescue_running(self, row: Row, now: float) -> bool:
         if not row.facts.requeue_on_interrupt:
             return False
         row.ended_at = now
@@ -337,7 +320,7 @@ class MemoryBackend:
         self._remember_attempt(row, TaskStatus.INTERRUPTED)
         return True
 
-    def _live(self) -> Iterator[_Row]:
+    def _live(self) -> Iterator[Row]:
         return (row for row in self._rows.values() if row.status is TaskStatus.PENDING)
 
     # -- reading ---------------------------------------------------------------------------------
@@ -345,12 +328,12 @@ class MemoryBackend:
     async def get(self, task_id: str) -> TaskRecord | None:
         """One record."""
         row = self._rows.get(task_id) or self._rows.get(self._aliases.get(task_id, ""))
-        return None if row is None else _record(row, whole=True)
+        return None if row is None else record_of(row, whole=True)
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
         """A page of records, newest first."""
         ids = sorted((i for i in self._rows if page.before is None or i < page.before), reverse=True)
-        records = (_record(self._rows[i]) for i in ids)
+        records = (record_of(self._rows[i]) for i in ids)
         return list(islice((record for record in records if conditions.matches(record)), page.limit))
 
     async def counts(self) -> Mapping[TaskStatus, int]:
@@ -394,6 +377,21 @@ class MemoryBackend:
         """Pause or resume."""
         return self._timetable.pause(schedule, next_at, paused=paused)
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        return self._queues.list()
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue."""
+        self._queues.set(state)
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        live = [row for row in self._rows.values() if row.status in LIVE]
+        return depths((row.facts.queue, row.status, row.facts.created_at) for row in live)
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -409,8 +407,12 @@ class MemoryBackend:
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances that have not beaten for their lease, and owners that are no instances."""
-        silent = [name for name, (instance, beat) in self._instances.items() if now - beat > instance.lease]
+        silent = [name for name in self._instances if self._is_silent(name, now)]
         return [name for name in (*silent, *self._orphaned(now - lease)) if name != asking]
+
+    def _is_silent(self, name: str, now: float) -> bool:
+        instance, beat = self._instances[name]
+        return now - beat > instance.lease
 
     def _orphaned(self, before: float) -> list[str]:
         newest: dict[str, float] = {}
@@ -435,57 +437,7 @@ class MemoryBackend:
         return sorted(wanted, key=lambda one: one.id, reverse=True)[: max(limit, 0)]
 
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
-
-
-def _attempt(row: _Row, outcome: TaskStatus | None) -> AttemptRecord:
-    started = moment(row.started_at)
-    assert started is not None
-    return AttemptRecord(row.fence, started, moment(row.ended_at), outcome, row.error, row.stacktrace, row.owner)
-
-
-def _history(row: _Row) -> Sequence[AttemptRecord]:
-    history = list(row.history or ())
-    if row.started_at is not None:
-        insort(history, _attempt(row, row.status if row.status in FINAL else None), key=lambda one: one.number)
-    return history
-
-
-def _record(row: _Row, *, whole: bool = False) -> TaskRecord:
-    facts = row.facts
-    created, run_at = moment(facts.created_at), moment(row.run_at)
-    assert created is not None
-    assert run_at is not None
-    return TaskRecord(
-        id=facts.id,
-        func=facts.func,
-        func_name=facts.func_name,
-        status=row.status,
-        created_at=created,
-        run_at=run_at,
-        start_time=moment(row.started_at),
-        end_time=moment(row.ended_at),
-        attempts=row.attempts,
-        fence=row.fence,
-        owner=row.owner,
-        error=row.error,
-        stacktrace=row.stacktrace,
-        reason=row.reason,
-        tags=facts.tags or _NO_TAGS,
-        source=facts.source,
-        timing=facts.timing,
-        priority=facts.priority,
-        executor=facts.executor,
-        queue=facts.queue,
-        label=facts.label,
-        schedule=facts.schedule,
-        idempotency_key=facts.idempotency_key,
-        arguments=facts.arguments,
-        summary=facts.summary,
-        options=facts.options,
-        recoverable=facts.recoverable,
-        requeue_on_interrupt=facts.requeue_on_interrupt,
-        cancel_requested=row.cancel_requested,
-        logs=tuple(row.logs or ()) if whole else (),
-        history=_history(row) if whole else (),
-    )
+def _suits(facts: Enqueue, wanted: Wanted) -> bool:
+    if facts.func not in wanted.functions or facts.queue in wanted.without_queues:
+        return False
+    return wanted.queues is None or facts.queue in wanted.queues

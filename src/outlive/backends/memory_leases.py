@@ -1,9 +1,12 @@
 """The reference for leases: two dictionaries. They end with the process."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from outlive.ports import HANDOVER_SECONDS, Handle, Lease
+from outlive.backends.watches import Watches
+from outlive.ports import HANDOVER_SECONDS, LEASE_EVENTS, Handle, Lease, LeaseEvent
 
 #: As many names as this may lie about after they have expired.
 _LITTER = 64
@@ -16,8 +19,8 @@ class MemoryLeases:
         self._leases: dict[str, Lease] = {}
         #: For each key its waiters in the order of their coming, with the end of their place.
         self._queues: dict[str, dict[str, float]] = {}
-        self._reasons: dict[str, str] = {}
-        self._called: dict[str, Callable[[], None]] = {}
+        self._events: deque[LeaseEvent] = deque(maxlen=LEASE_EVENTS)
+        self._watches = Watches()
         self._fence = 0
         self._sweep_at = _LITTER
 
@@ -54,13 +57,14 @@ class MemoryLeases:
         lease = self._current(key, now)
         if lease is None:
             return False
-        self._reasons[lease.holder] = reason
+        self._events.appendleft(LeaseEvent(key, lease.holder, lease.fence, now, "forced", reason))
         self._pass_on(key, now)
         return True
 
     async def why_lost(self, holder: str) -> str | None:
         """Why `holder` was forced out."""
-        return self._reasons.get(holder)
+        forced = (one.reason for one in self._events if one.holder == holder and one.event == "forced")
+        return next(forced, None)
 
     async def held(self, now: float, key: str | None = None) -> Sequence[Lease]:
         """The leases that have not expired, by their keys."""
@@ -68,10 +72,17 @@ class MemoryLeases:
         found = [lease for name in keys if (lease := self._current(name, now)) is not None]
         return [replace(lease, waiting=tuple(self._waiting(lease.key, now))) for lease in found]
 
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history."""
+        self._events.appendleft(event)
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events first."""
+        return list(islice((one for one in self._events if key is None or one.key == key), limit))
+
     def watch(self, holder: str, called: Callable[[], None]) -> Handle:
         """Call back when a lease is handed to `holder`."""
-        self._called[holder] = called
-        return _Watch(self._called, holder)
+        return self._watches.add(holder, called)
 
     def _current(self, key: str, now: float) -> Lease | None:
         lease = self._leases.get(key)
@@ -88,8 +99,8 @@ class MemoryLeases:
         self._leave(key, holder)
         self._fence += 1
         lease = self._leases[key] = Lease(key, holder, self._fence, now, now + HANDOVER_SECONDS)
-        if holder != asking and holder in self._called:
-            self._called[holder]()
+        if holder != asking:
+            self._watches.call([holder])
         return lease
 
     def _waiting(self, key: str, now: float) -> list[str]:
@@ -103,23 +114,11 @@ class MemoryLeases:
                 del self._queues[key]
 
     def _sweep(self, now: float) -> None:
-        if len(self._leases) + len(self._queues) + len(self._reasons) < self._sweep_at:
+        if len(self._leases) + len(self._queues) < self._sweep_at:
             return
         self._leases = {key: lease for key, lease in self._leases.items() if lease.expires_at > now}
         self._queues = {key: queue for key in self._queues if (queue := self._live_queue(key, now))}
-        self._reasons = dict(list(self._reasons.items())[-_LITTER:])
         self._sweep_at = 2 * (len(self._leases) + len(self._queues)) + 2 * _LITTER
 
     def _live_queue(self, key: str, now: float) -> dict[str, float]:
         return {holder: until for holder, until in self._queues.get(key, {}).items() if until > now}
-
-
-class _Watch:
-    __slots__ = ("_called", "_holder")
-
-    def __init__(self, called: dict[str, Callable[[], None]], holder: str) -> None:
-        self._called = called
-        self._holder = holder
-
-    def cancel(self) -> None:
-        self._called.pop(self._holder, None)

@@ -78,6 +78,12 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "executor": (lambda value: value in EXECUTORS, f"is unknown; choose one of {', '.join(EXECUTORS)}"),
     "priority": (_is_priority, f"must be a whole number from {-_LARGEST} to {_LARGEST}"),
     "queue": (_is_text, _TEXT),
+    "concurrency_key": (
+        lambda value: callable(value) or _is_text(value),
+        f"{_TEXT}, or a function of the task's arguments that gives such text",
+    ),
+    "concurrency_limit": (lambda value: _is_count(value) and value > 0, "must be a whole number from 1"),
+    "rate_limit": (_is_text, 'must be how many in which time, like "10/s" or "100/5m"'),
     "tags": (_are_tags, "must map text to text that can be stored"),
     "on_error": (callable, "must be a function of the task and the exception"),
     "idempotency_key": (_is_text, _TEXT),

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any, Self, TypedDict
 
 from outlive.core.checks import CHECKS
+from outlive.core.queues import DEFAULT_QUEUE, parse_rate
 from outlive.core.retry import RetryOn, RetryPolicy
 from outlive.errors import ConfigError
 
 #: Called as `handler(task, exception)` once, after the last attempt failed.
 TaskErrorHandler = Callable[[Any, BaseException], Awaitable[Any] | Any]
+#: Text, or a function of the task's arguments.
+ConcurrencyKey = str | Callable[..., str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,15 @@ class TaskConfig:
     executor: str | None = None
     #: Higher runs first. Default: 0, and on `add_task` the route of the seeds.
     priority: int | None = None
-    #: Lane the task waits in. Default `"default"`.
+    #: Queue the task waits in. Default `"default"`.
     queue: str | None = None
+    #: Tasks with the same key run one at a time, or `concurrency_limit` at a time, in all instances together: text, or
+    #: a function of the task's arguments that gives it (None: no limit for this one).
+    concurrency_key: ConcurrencyKey | None = None
+    #: How many with one `concurrency_key` may run at once. Default 1.
+    concurrency_limit: int | None = None
+    #: How many runs of the function may start in which time, in all instances together: `"10/s"`, `"100/5m"`.
+    rate_limit: str | None = None
     #: Labels, text to text.
     tags: Mapping[str, str] | None = None
     #: Store the record in the durable backend when it is accepted. Default: yes where there is one.
@@ -98,6 +108,8 @@ def _refuse_wrong(config: TaskConfig) -> None:
         value = getattr(config, name)
         if value is not None and not suits(value):
             raise ConfigError(f"{name}={value!r} {advice}")
+    if config.rate_limit is not None:
+        parse_rate(config.rate_limit)
     if config.run_at is not None and config.run_in is not None:
         raise ConfigError("run_at and run_in say the same thing twice; give one of them")
 
@@ -119,6 +131,9 @@ class TaskOptions(TypedDict, total=False):
     executor: str | None
     priority: int | None
     queue: str | None
+    concurrency_key: ConcurrencyKey | None
+    concurrency_limit: int | None
+    rate_limit: str | None
     tags: Mapping[str, str] | None
     persist: bool | None
     eager: bool | None
@@ -145,7 +160,7 @@ DEFAULTS = TaskConfig(
     backoff=1.0,
     retry_jitter=0.0,
     retry_on=Exception,
-    queue="default",
+    queue=DEFAULT_QUEUE,
     tags={},
     eager=False,
     requeue_on_interrupt=False,
@@ -162,6 +177,10 @@ class EffectiveConfig:
     retry: RetryPolicy
     timeout: float | None
     queue: str
+    concurrency_key: ConcurrencyKey | None
+    concurrency_limit: int
+    #: How many starts in how many seconds.
+    rate: tuple[int, float] | None
     priority: int | None
     tags: Mapping[str, str]
     persist: bool | None
@@ -185,7 +204,10 @@ class EffectiveConfig:
                 retry_on=Exception if merged.retry_on is None else merged.retry_on,
             ),
             timeout=merged.timeout,
-            queue=merged.queue or "default",
+            queue=merged.queue or DEFAULT_QUEUE,
+            concurrency_key=merged.concurrency_key,
+            concurrency_limit=merged.concurrency_limit or 1,
+            rate=None if merged.rate_limit is None else parse_rate(merged.rate_limit),
             priority=merged.priority,
             tags=merged.tags or {},
             persist=merged.persist,

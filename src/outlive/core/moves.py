@@ -5,9 +5,10 @@ did not (the record has moved on, another owner holds it) is `False`, never an e
 the epoch. These classes are created several times per task, so they are plain slotted ones; nobody changes one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from outlive.core.queues import Limit
 from outlive.core.states import Event, TaskStatus
 
 #: Why a slot of an exclusive schedule became no run.
@@ -39,7 +40,8 @@ class Fire:
 class Enqueue:
     """Accept a run: nothing -> pending, and with `started_at` at once pending -> running under fence 1.
 
-    With `schedule` it is the record of a slot, and takes effect only if a `Fire` under its id has.
+    With `schedule` it is the record of a slot, and takes effect only if a `Fire` under its id has. With `rejected`
+    the record says why it was not accepted: nothing -> rejected.
     """
 
     id: str
@@ -63,16 +65,38 @@ class Enqueue:
     recoverable: bool = True
     requeue_on_interrupt: bool = False
     schedule: str | None = None
+    rejected: str | None = None
 
 
 @dataclass(slots=True)
-class Start:
-    """Begin an attempt: pending -> running for its `owner`, if the record still stands at `fence`; adds one to it."""
+class Permit:
+    """Take a place under each of `limits` for the attempt that `owner` is about to start at `fence`, or none at all.
+
+    A place under a limit without `per` is held until that attempt has ended, however it ends. The `Start` of the
+    attempt follows in the same batch. One that only `asks` takes nothing: its answer is whether the attempt may start
+    and each limit has room.
+    """
 
     id: str
     fence: int
     owner: str
     at: float
+    limits: Sequence[Limit]
+    asks: bool = False
+
+
+@dataclass(slots=True)
+class Start:
+    """Begin an attempt: pending -> running for its `owner`, if the record still stands at `fence`; adds one to it.
+
+    A `limited` one takes effect only if the `Permit` before it has.
+    """
+
+    id: str
+    fence: int
+    owner: str
+    at: float
+    limited: bool = False
 
 
 @dataclass(slots=True)
@@ -153,4 +177,4 @@ class Log:
     message: str
 
 
-Move = Fire | Enqueue | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log
+Move = Fire | Enqueue | Permit | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log

@@ -12,7 +12,7 @@ from outlive.core.states import TaskStatus
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
 from outlive.errors import TaskArgumentError
-from outlive.ports import Backend
+from outlive.ports import Backend, Wanted
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Journal
 from outlive.runtime.process import Process
@@ -51,9 +51,8 @@ class Claimer(Service):
                 self._store.call_when_below(self._room // 2 + 1, self.wake)
                 return
             limit = min(CLAIM, room)
-            claim = await self._backend.claim(
-                self._instance, self._registry.identities(), limit, self.clock.now(), self._refused
-            )
+            functions = self._registry.identities()
+            claim = await self._backend.claim(Wanted(self._instance, functions, limit, self.clock.now(), self._refused))
             for record in claim.records:
                 if record.cancel_requested:
                     self._cancel(record)

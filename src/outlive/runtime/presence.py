@@ -36,7 +36,9 @@ class Rescuer(Service):
         """Rescue from every instance that is lost."""
         now = self.clock.now()
         for lost in await self._backend.lost(now, self._lease, self._instance.id):
-            rescue = await self._backend.rescue(lost, now, f"its instance {lost} died")
+            rescue = await self._backend.rescue(lost, now, f"its instance {lost} died", if_lost=True)
+            if rescue.is_alive:
+                continue
             self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))
             self._claimer.wake()
         await self._claimer.explain()

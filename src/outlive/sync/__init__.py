@@ -10,6 +10,7 @@ from outlive.errors import (
     LockTimeoutError,
     SyncError,
 )
+from outlive.ports import Lease, LeaseEvent
 from outlive.sync.election import LeaderElection
 from outlive.sync.lock import Lock, ThreadLock
 from outlive.sync.refusal import LockHeldError
@@ -20,6 +21,8 @@ __all__ = [
     "ElectionNotRunningError",
     "LeaderElection",
     "LeadershipLostError",
+    "Lease",
+    "LeaseEvent",
     "Lock",
     "LockHeldError",
     "LockLostError",

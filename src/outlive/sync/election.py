@@ -2,22 +2,26 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from outlive.definitions.coordination import Coordination
 from outlive.errors import BackendError, ConfigError, ElectionNotRunningError, LeadershipLostError
-from outlive.ports import Backend, Handle, Lease
+from outlive.ports import Backend, Handle, Lease, LeaseEvent
 from outlive.sync.choice import check_name, check_seconds
-from outlive.sync.finishing import finish
+from outlive.sync.finishing import finish, in_background
 from outlive.sync.guarding import Guard
 from outlive.sync.holding import new_holder
 from outlive.sync.owners import Spec
 from outlive.sync.refusal import LockHeldError
 
 _log = logging.getLogger("outlive.sync")
+
+#: Changes of leadership that may wait for a backend that cannot be reached.
+_UNTOLD = 16
 
 
 class LeaderElection:
@@ -57,6 +61,9 @@ class LeaderElection:
         self._alarm: Handle | None = None
         self._guards: set[Guard] = set()
         self._silent_until = 0.0
+        #: What the history does not have yet.
+        self._untold: deque[LeaseEvent] = deque(maxlen=_UNTOLD)
+        self._telling = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"<LeaderElection {self.name!r}>"
@@ -161,12 +168,26 @@ class LeaderElection:
     async def _run(self, near: Coordination) -> None:
         try:
             while True:
-                await self._pause(near, await self._ask(near))
+                again = await self._ask(near)
+                if self._untold:  # in the background: leading does not depend on it
+                    in_background(self._note_changes(near), f"noting what became of {self._spec.key}")
+                await self._pause(near, again)
         finally:
-            self._lose("stopped")  # before anybody else can lead
+            self._lose("stopped", "released")  # before anybody else can lead
             with suppress(BackendError, TimeoutError):  # the log has it, and the lease ends by itself
-                dropping = near.backend.leases.drop(self._spec.key, self._holder, near.clock.now())
-                await finish(dropping, f"giving up {self._spec.key}", self._backend_timeout)
+                await finish(self._step_down(near), f"giving up {self._spec.key}", self._backend_timeout)
+
+    async def _step_down(self, near: Coordination) -> None:
+        await self._note_changes(near)
+        await near.backend.leases.drop(self._spec.key, self._holder, near.clock.now())
+
+    async def _note_changes(self, near: Coordination) -> None:
+        """Put what has happened into the history; what cannot be written now is written later."""
+        async with self._telling:
+            with suppress(BackendError):
+                while self._untold:
+                    await near.backend.leases.note(self._untold[0])
+                    self._untold.popleft()
 
     async def _ask(self, near: Coordination) -> float:
         """Take or renew the lease, and say when to ask again."""
@@ -202,6 +223,7 @@ class LeaderElection:
         if lease.fence != self._fence:
             self._lose("it had passed to others or was forced away")
             _log.info("this process leads %r with token %d", self.name, lease.fence)
+            self._untold.append(LeaseEvent(lease.key, lease.holder, lease.fence, near.clock.now(), "acquired"))
         self._rest()
         self._fence, self._deadline = lease.fence, asked + self._renew_deadline
         self._alarm = near.clock.call_at(self._deadline, self._run_out)
@@ -210,13 +232,16 @@ class LeaderElection:
     def _run_out(self) -> None:
         self._lose(f"it could not be renewed for {self._renew_deadline:g} s")
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: str, event: Literal["released", "lost"] = "lost") -> None:
         self._rest()
-        if self._fence == 0:
+        if self._fence == 0 or self._near is None:
             self._tell()
             return
+        now = self._near.clock.now()
+        self._untold.append(LeaseEvent(self._spec.key, self._holder, self._fence, now, event, reason))
         self._fence = 0
-        _log.warning("this process leads %r no more: %s", self.name, reason)
+        level = logging.INFO if event == "released" else logging.WARNING
+        _log.log(level, "this process leads %r no more: %s", self.name, reason)
         for guard in self._guards:
             guard.cancel()
         self._tell()

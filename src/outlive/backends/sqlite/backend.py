@@ -3,13 +3,13 @@
 import json
 import socket
 import sqlite3
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from outlive.backends.sqlite import handover, presence, rows, schedules
+from outlive.backends.sqlite import handover, presence, queues, rows, schedules
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
@@ -19,11 +19,12 @@ from outlive.backends.sqlite.writer import Writer
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, InstanceState, Rescue
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Above every text, since SQLite sorts blobs after texts: the page before it is the first.
 _AFTER_ALL = b""
@@ -101,20 +102,20 @@ class SqliteBackend:
         """Apply the moves as one transaction."""
         return self._writing.call(lambda writer: _apply(writer, moves))
 
-    async def claim(
-        self, owner: str, functions: Collection[str], limit: int, now: float, refused: Collection[str] = ()
-    ) -> Claim:
+    async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        wanted = handover.Wanted(owner, functions, limit, now, refused)
         return await self._writing.call(lambda writer: _claim(writer, wanted))
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
         return await self._writing.call(lambda writer: _explain(writer, functions, reason))
 
-    async def rescue(self, instance: str, now: float, reason: str) -> Rescue:
+    async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance."""
-        return await self._writing.call(lambda writer: self._rescue(writer, instance, now, reason))
+        taking = self._take_if_lost if if_lost else handover.rescue
+        return await self._writing.call(
+            lambda writer: self._rescue(writer, lambda connection: taking(connection, instance, now, reason), instance)
+        )
 
     async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
         """Delete old ended records."""
@@ -180,6 +181,25 @@ class SqliteBackend:
         """Pause or resume."""
         return await self._change("schedule_pause", name=schedule, paused=paused, next_at=next_at) > 0
 
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> Sequence[QueueState]:
+        """What was set at run time."""
+        found = await self._query("queue_list")
+        assert found is not None
+        return queues.states(found[0])
+
+    async def set_queue(self, state: QueueState) -> None:
+        """Set a queue, or forget it."""
+        query, values = queues.setting(state)
+        await self._change(query, **values)
+
+    async def depths(self) -> Mapping[str, QueueDepth]:
+        """What is live in each queue."""
+        found = await self._query("queue_depths")
+        assert found is not None
+        return queues.depths(found[0])
+
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
@@ -235,10 +255,20 @@ class SqliteBackend:
             for instance in self._presence.instances:
                 self._presence.drop(instance)
 
-    def _rescue(self, writer: Writer, instance: str, now: float, reason: str) -> Rescue:
-        rescued = writer.write(lambda connection: handover.rescue(connection, instance, now, reason))
-        self._presence.remove(instance)
+    def _rescue(self, writer: Writer, taking: Callable[[sqlite3.Connection], Rescue], instance: str) -> Rescue:
+        rescued = writer.write(taking)
+        if not rescued.is_alive:
+            self._presence.remove(instance)
         return rescued
+
+    def _take_if_lost(self, connection: sqlite3.Connection, instance: str, now: float, reason: str) -> Rescue:
+        values = {"id": instance, "now": now, "host": socket.gethostname()}
+        found: tuple[bool, bool] | None = connection.execute(sql("sign_of_life"), values).fetchone()
+        if found is not None:
+            expired, here = found
+            if not (expired or (here and self._presence.is_dead(instance))):
+                return Rescue(is_alive=True)
+        return handover.rescue(connection, instance, now, reason)
 
     def _lost(self, reader: Link, now: float, lease: float, asking: str) -> list[str]:
         values = {"now": now, "lease": lease, "asking": asking, "host": socket.gethostname()}
@@ -280,7 +310,7 @@ def _apply(writer: Writer, moves: Sequence[Move]) -> list[bool]:
         return writer.write(lambda connection: apply_carefully(connection, moves))
 
 
-def _claim(writer: Writer, wanted: handover.Wanted) -> Claim:
+def _claim(writer: Writer, wanted: Wanted) -> Claim:
     if writer.read(lambda connection: handover.anything_due(connection, wanted)):
         return writer.write(lambda connection: handover.claim(connection, wanted))
     return Claim([], writer.read(lambda connection: handover.next_due(connection, wanted)))

@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
-from outlive.backends.sqlite.kinds import KINDS, Kind, key_stage, kind_of
+from outlive.backends.sqlite.kinds import KINDS, SETTLING, Kind, key_stage, kind_of
 from outlive.backends.sqlite.statements import sql, sql_for
-from outlive.core.moves import Fire, Move
+from outlive.core.moves import Fire, Move, Permit
 
 #: Rows that one statement takes at most.
 LARGEST = 256
@@ -35,6 +35,7 @@ def apply_carefully(connection: sqlite3.Connection, moves: Sequence[Move]) -> li
 
 class _Batch:
     def __init__(self, connection: sqlite3.Connection, moves: Sequence[Move], *, careful: bool) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._moves = moves
         self._careful = careful
@@ -47,6 +48,10 @@ class _Batch:
         return self._effects
 
     def _apply_kind(self, kind: Kind, places: list[int]) -> None:
+        if kind.alone is not None:
+            for place in places:
+                self._effects[place] = kind.alone(self._connection, self._moves[place])
+            return
         for chunk in chunks(places):
             if len(chunk) == 1:
                 self._apply_one(kind, chunk[0])
@@ -94,7 +99,8 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
 
     Each run maps the rank of a kind to the places of its moves. The moves of one record must come in the order of
     ranks, and so must those that take and free idempotency keys, whichever record they are of. One slot of a schedule
-    is taken per run, and one that asks whether an earlier record lives comes first.
+    is taken per run, and one that asks whether an earlier record lives comes first. So does a permit that may find the
+    place of an attempt which has just ended.
     """
     run: _Run = {}
     last: dict[str, int] = {}
@@ -103,7 +109,7 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
     for place, move in enumerate(moves):
         rank = kind_of(move)
         stage = key_stage(move)
-        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _fires_anew(move, fired, run):
+        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _looks_back(move, fired, run):
             yield run
             run, last, keys = {}, {}, 0
             fired = set()
@@ -116,7 +122,9 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
         yield run
 
 
-def _fires_anew(move: Move, fired: Collection[str], run: _Run) -> bool:
+def _looks_back(move: Move, fired: Collection[str], run: _Run) -> bool:
+    if isinstance(move, Permit):
+        return not run.keys().isdisjoint(SETTLING)
     return isinstance(move, Fire) and bool(run) and (move.exclusive or move.schedule in fired)
 
 

@@ -3,31 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from outlive.backends.sqlite.rows import records
 from outlive.backends.sqlite.statements import sql
-from outlive.ports import Claim, Rescue
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an instance asks for: up to `limit` due records of these functions."""
-
-    owner: str
-    functions: Collection[str]
-    limit: int
-    now: float
-    refused: Collection[str]
-
-    def values(self, limit: int) -> dict[str, object]:
-        """The parameters of the queries."""
-        return {
-            "functions": json_list(self.functions),
-            "refused": json_list(self.refused),
-            "now": self.now,
-            "limit": limit,
-        }
+from outlive.ports import Claim, Rescue, Wanted
 
 
 def anything_due(connection: sqlite3.Connection, wanted: Wanted) -> bool:
@@ -45,15 +24,23 @@ def claim(connection: sqlite3.Connection, wanted: Wanted) -> Claim:
 
 def next_due(connection: sqlite3.Connection, wanted: Wanted) -> float | None:
     """When the next record can be claimed."""
-    at: float | None = connection.execute(
-        sql("claim_next"), {"functions": json_list(wanted.functions), "now": wanted.now}
-    ).fetchone()[0]
+    at: float | None = connection.execute(sql("claim_next"), _values(wanted)).fetchone()[0]
     return at
 
 
 def _pick(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> str:
-    picked: str = connection.execute(sql("claim_pick"), wanted.values(limit)).fetchone()[0]
+    picked: str = connection.execute(sql("claim_pick"), _values(wanted) | {"limit": limit}).fetchone()[0]
     return picked
+
+
+def _values(wanted: Wanted) -> dict[str, object]:
+    return {
+        "functions": json_list(wanted.functions),
+        "refused": json_list(wanted.refused),
+        "now": wanted.now,
+        "queues": None if wanted.queues is None else json_list(wanted.queues),
+        "without_queues": json_list(wanted.without_queues),
+    }
 
 
 def rescue(connection: sqlite3.Connection, instance: str, now: float, reason: str) -> Rescue:

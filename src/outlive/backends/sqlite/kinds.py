@@ -1,11 +1,13 @@
 """The kinds of moves in the order in which a batch applies them, and how each becomes a row."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from outlive.backends.sqlite.queues import permit
 from outlive.core.moves import (
     OVERLAPS,
     Abandon,
@@ -15,6 +17,7 @@ from outlive.core.moves import (
     Fire,
     Log,
     Move,
+    Permit,
     Release,
     Requeue,
     Settle,
@@ -33,6 +36,8 @@ class Kind:
     row: Callable[[Any], _Row]
     #: What is done instead of a move that had no effect.
     otherwise: "Kind | None" = None
+    #: Applies one move by itself, where that takes more than a row.
+    alone: Callable[[sqlite3.Connection, Any], bool] | None = None
 
 
 def _fire_row(move: Fire) -> _Row:
@@ -49,7 +54,7 @@ def _enqueue_row(move: Enqueue) -> _Row:
         json.dumps(dict(move.tags)) if move.tags else None,
         move.idempotency_key, move.arguments, move.summary, move.options,
         # A plain int is bound at once, a bool is first offered to every adapter.
-        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule,
+        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule, move.rejected,
     )  # fmt: skip
 
 
@@ -58,7 +63,8 @@ _pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", 
 KINDS = (
     Kind(("fire",), _fire_row),
     Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
-    Kind(("start",), attrgetter("id", "fence", "owner", "at")),
+    Kind(("permit",), attrgetter("id"), alone=permit),
+    Kind(("start",), attrgetter("id", "fence", "owner", "at", "limited")),
     Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
     Kind(("retry_attempt", "retry"), _pending_row),
     Kind(("give_up_attempt", "give_up"), _pending_row),
@@ -71,9 +77,13 @@ KINDS = (
 )
 
 _RANK = {kind.queries[-1]: rank for rank, kind in enumerate(KINDS)}
+#: The kinds that end an attempt.
+SETTLING = frozenset({_RANK["settle"], _RANK["retry"], _RANK["give_up"]})
+
 _RANK_OF: dict[type, int] = {
     Fire: _RANK["fire"],
     Enqueue: _RANK["enqueue"],
+    Permit: _RANK["permit"],
     Start: _RANK["start"],
     Release: _RANK["release"],
     Abandon: _RANK["abandon"],

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,14 +13,12 @@ from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer
+from outlive.backends.watches import Watches
 from outlive.errors import BackendError
-from outlive.ports import HANDOVER_SECONDS, Handle, Lease
+from outlive.ports import HANDOVER_SECONDS, LEASE_EVENTS, Handle, Lease, LeaseEvent
 
 #: Between two looks at what other processes have handed over; one look serves all waiters of this process.
 LOOK_SECONDS = 0.02
-
-#: How long it can be read why somebody was forced out.
-_REMEMBERED = 86_400.0
 
 T = TypeVar("T")
 
@@ -40,13 +39,14 @@ class SqliteLeases:
     def __init__(self, writing: Callable[[], Workers[Writer]], reading: Callable[[], Workers[Link]]) -> None:
         self._writing = writing
         self._reading = reading
-        self._called: dict[str, Callable[[], None]] = {}
+        self._watches = Watches()
         self._looking: asyncio.Task[None] | None = None
 
     async def take(self, key: str, holder: str, seconds: float, now: float, wait: float = 0.0) -> Lease:
         """Give the lease to `holder` if nobody else has it or comes first."""
         lease = await self._write(partial(_take, asked=Asked(key, holder, now, seconds, wait)))
-        self._call([lease.holder] if lease.holder != holder else [])
+        if lease.holder != holder:
+            self._watches.call([lease.holder])
         return lease
 
     async def renew(self, key: str, holder: str, seconds: float, now: float) -> bool:
@@ -56,13 +56,13 @@ class SqliteLeases:
     async def drop(self, key: str, holder: str, now: float) -> bool:
         """Give up the lease or the place in the queue."""
         had, following = await self._write(partial(_drop, asked=Asked(key, holder, now)))
-        self._call(following)
+        self._watches.call(following)
         return had
 
     async def force(self, key: str, reason: str, now: float) -> bool:
         """Take the lease from whoever has it."""
         had, following = await self._write(partial(_force, key=key, reason=reason, now=now))
-        self._call(following)
+        self._watches.call(following)
         return had
 
     async def why_lost(self, holder: str) -> str | None:
@@ -75,12 +75,21 @@ class SqliteLeases:
         found = await self._read("lease_held", now=now, key=key)
         return [Lease(**facts | {"waiting": tuple(facts["waiting"])}) for facts in json.loads(found[0])]
 
+    async def note(self, event: LeaseEvent) -> None:
+        """Put an event into the history."""
+        await self._write(partial(_note, event=event))
+
+    async def history(self, key: str | None = None, limit: int = 100) -> Sequence[LeaseEvent]:
+        """The newest events first."""
+        found = await self._read("lease_history", key=key, limit=limit)
+        return [LeaseEvent(**facts) for facts in json.loads(found[0])]
+
     def watch(self, holder: str, called: Callable[[], None]) -> Handle:
         """Call back when a lease is handed to `holder`, by whichever process."""
-        self._called[holder] = called
+        watch = self._watches.add(holder, called)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="outlive lease turns")
-        return _Watch(self._called, holder)
+        return watch
 
     async def close(self) -> None:
         """Look no longer."""
@@ -90,16 +99,11 @@ class SqliteLeases:
             await asyncio.wait([looking])
 
     async def _look(self) -> None:
-        while self._called:
+        while names := self._watches.names():
             with suppress(BackendError):  # who waits is told when it asks for its place again
-                found = await self._read("lease_called", holders=json.dumps(list(self._called)))
-                self._call(json.loads(found[0]))
+                found = await self._read("lease_called", holders=json.dumps(names))
+                self._watches.call(json.loads(found[0]))
             await asyncio.sleep(LOOK_SECONDS)
-
-    def _call(self, holders: Sequence[str]) -> None:
-        for holder in holders:
-            if holder in self._called:
-                self._called[holder]()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._writing().call(lambda writer: writer.write(work))
@@ -108,17 +112,6 @@ class SqliteLeases:
         return await self._reading().call(
             lambda reader: reader.use(lambda connection: connection.execute(sql(query), values).fetchone())
         )
-
-
-class _Watch:
-    __slots__ = ("_called", "_holder")
-
-    def __init__(self, called: dict[str, Callable[[], None]], holder: str) -> None:
-        self._called = called
-        self._holder = holder
-
-    def cancel(self) -> None:
-        self._called.pop(self._holder, None)
 
 
 def _take(connection: sqlite3.Connection, asked: Asked) -> Lease:
@@ -140,12 +133,16 @@ def _drop(connection: sqlite3.Connection, asked: Asked) -> tuple[bool, list[str]
 
 
 def _force(connection: sqlite3.Connection, key: str, reason: str, now: float) -> tuple[bool, list[str]]:
-    connection.execute(sql("lease_forget_losses"), {"before": now - _REMEMBERED})
-    noted = connection.execute(sql("lease_force"), {"key": key, "reason": reason, "now": now}).rowcount
     lease = _lease(connection, Asked(key, "", now))
-    if noted < 1 or lease is None:
+    if lease is None or lease.expires_at <= now:
         return False, []
+    _note(connection, LeaseEvent(key, lease.holder, lease.fence, now, "forced", reason))
     return True, _drop(connection, Asked(key, lease.holder, now))[1]
+
+
+def _note(connection: sqlite3.Connection, event: LeaseEvent) -> None:
+    connection.execute(sql("lease_note"), asdict(event))
+    connection.execute(sql("lease_forget_events"), {"keep": LEASE_EVENTS})
 
 
 def _pass_on(connection: sqlite3.Connection, asked: Asked) -> list[str]:

@@ -16,6 +16,8 @@ select min((
     select later.run_at from outlive_record as later
     where later.status = 'pending' and later.owner is null and coalesce(later.priority, 0) = level.priority
         and later.run_at > :now and later.func in (select value from json_each(:functions))
+        and (:queues is null or later.queue in (select value from json_each(:queues)))
+        and later.queue not in (select value from json_each(:without_queues))
     order by later.run_at limit 1
 ))
 from level where level.priority is not null;

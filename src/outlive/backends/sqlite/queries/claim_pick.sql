@@ -21,6 +21,8 @@ from (
         where due.status = 'pending' and due.owner is null and coalesce(due.priority, 0) = level.priority
             and due.run_at <= :now
             and due.func in (select value from json_each(:functions))
+            and (:queues is null or due.queue in (select value from json_each(:queues)))
+            and due.queue not in (select value from json_each(:without_queues))
             and due.id not in (select value from json_each(:refused))
         order by due.run_at, due.id limit :limit
     )

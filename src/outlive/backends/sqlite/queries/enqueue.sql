@@ -1,15 +1,18 @@
 -- Accept runs; an id that exists, a key that another record holds, or a slot that was not taken, takes no effect.
 -- moves: enqueue nothing -> pending
+-- moves: reject nothing -> rejected
 -- moves: start pending -> running
--- row: id, func, func_name, created_at, run_at, owner, started_at, source, timing, queue, priority, executor, label, tags, idempotency_key, arguments, summary, options, recoverable, requeue_on_interrupt, schedule
+-- row: id, func, func_name, created_at, run_at, owner, started_at, source, timing, queue, priority, executor, label, tags, idempotency_key, arguments, summary, options, recoverable, requeue_on_interrupt, schedule, rejected
 insert into outlive_record (
     id, func, func_name, created_at, run_at, owner, started_at, source, timing, queue, priority, executor, label, tags,
-    idempotency_key, arguments, summary, options, recoverable, requeue_on_interrupt, schedule, status, fence, attempts
+    idempotency_key, arguments, summary, options, recoverable, requeue_on_interrupt, schedule, status, fence, attempts,
+    ended_at, reason
 )
 select
     id, func, func_name, created_at, run_at, owner, started_at, source, timing, queue, priority, executor, label, tags,
     idempotency_key, arguments, summary, options, recoverable, requeue_on_interrupt, schedule,
-    case when started_at is null then 'pending' else 'running' end, started_at is not null, started_at is not null
+    case when rejected is not null then 'rejected' when started_at is null then 'pending' else 'running' end,
+    started_at is not null, started_at is not null, case when rejected is not null then created_at end, rejected
 from {rows} as move
 where id is not null
     and (schedule is null or exists (

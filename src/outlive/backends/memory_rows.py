@@ -1,0 +1,105 @@
+"""A record as the memory backend keeps it."""
+
+from bisect import insort
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from outlive.core.moves import Enqueue
+from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
+from outlive.core.states import FINAL, TaskStatus
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+class Row:
+    """The changing part of a record beside the facts of its acceptance."""
+
+    __slots__ = (
+        "aliases",
+        "attempts",
+        "cancel_requested",
+        "ended_at",
+        "error",
+        "facts",
+        "fence",
+        "history",
+        "logs",
+        "owner",
+        "reason",
+        "run_at",
+        "stacktrace",
+        "started_at",
+        "status",
+    )
+
+    def __init__(self, facts: Enqueue) -> None:
+        self.facts = facts
+        self.status = TaskStatus.PENDING
+        self.fence = 0
+        self.attempts = 0
+        self.owner = facts.owner
+        self.run_at = facts.run_at
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+        self.error: str | None = None
+        self.stacktrace: str | None = None
+        self.reason: str | None = None
+        self.cancel_requested = False
+        self.logs: list[LogLine] | None = None
+        self.history: list[AttemptRecord] | None = None
+        self.aliases: list[str] | None = None
+
+
+def attempt(row: Row, outcome: TaskStatus | None) -> AttemptRecord:
+    """The attempt that stands in a row."""
+    started = moment(row.started_at)
+    assert started is not None
+    return AttemptRecord(row.fence, started, moment(row.ended_at), outcome, row.error, row.stacktrace, row.owner)
+
+
+def _history(row: Row) -> Sequence[AttemptRecord]:
+    history = list(row.history or ())
+    if row.started_at is not None:
+        insort(history, attempt(row, row.status if row.status in FINAL else None), key=lambda one: one.number)
+    return history
+
+
+def record_of(row: Row, *, whole: bool = False) -> TaskRecord:
+    """A row as callers see it, with logs and history where it is to be whole."""
+    facts = row.facts
+    created, run_at = moment(facts.created_at), moment(row.run_at)
+    assert created is not None
+    assert run_at is not None
+    return TaskRecord(
+        id=facts.id,
+        func=facts.func,
+        func_name=facts.func_name,
+        status=row.status,
+        created_at=created,
+        run_at=run_at,
+        start_time=moment(row.started_at),
+        end_time=moment(row.ended_at),
+        attempts=row.attempts,
+        fence=row.fence,
+        owner=row.owner,
+        error=row.error,
+        stacktrace=row.stacktrace,
+        reason=row.reason,
+        tags=facts.tags or _NO_TAGS,
+        source=facts.source,
+        timing=facts.timing,
+        priority=facts.priority,
+        executor=facts.executor,
+        queue=facts.queue,
+        label=facts.label,
+        schedule=facts.schedule,
+        idempotency_key=facts.idempotency_key,
+        arguments=facts.arguments,
+        summary=facts.summary,
+        options=facts.options,
+        recoverable=facts.recoverable,
+        requeue_on_interrupt=facts.requeue_on_interrupt,
+        cancel_requested=row.cancel_requested,
+        logs=tuple(row.logs or ()) if whole else (),
+        history=_history(row) if whole else (),
+    )
