@@ -103,6 +103,5 @@ def _clean(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _clean(key, inner) for key, inner in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_clean("", inner) for inner in items]
+        return [_clean("", inner) for inner in cast("Sequence[Any]", value)]
     return value

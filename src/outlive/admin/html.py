@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from fastapi import HTTPException, Request, Response
@@ -83,7 +83,7 @@ class Pages:
             "percent": words.percent,
             "clock": words.clock,
         }
-        self._environment.globals.update(navigation=NAVIGATION, name_of=name_of)
+        cast("dict[str, Any]", self._environment.globals).update(navigation=NAVIGATION, name_of=name_of)
 
     def render(
         self, request: Request, template: str, user: AdminUser | None, *, code: int = 200, **values: Any

@@ -5,12 +5,20 @@ from collections.abc import Sequence
 from fastapi import APIRouter, params
 
 from outlive.admin.desk import Desk
+from outlive.admin.pages.audit import AuditPage
 from outlive.admin.pages.bulk import BulkPage
+from outlive.admin.pages.dead import DeadPage
+from outlive.admin.pages.errors import ErrorsPage
 from outlive.admin.pages.frame import FramePages
+from outlive.admin.pages.functions import FunctionsPage
+from outlive.admin.pages.history import HistoryPage
 from outlive.admin.pages.instances import InstancesPage
+from outlive.admin.pages.locks import LocksPage
 from outlive.admin.pages.login import LoginPage
 from outlive.admin.pages.overview import OverviewPage
+from outlive.admin.pages.queues import QueuesPage
 from outlive.admin.pages.route import page_route
+from outlive.admin.pages.schedules import SchedulesPage
 from outlive.admin.pages.task import TaskPage
 from outlive.admin.pages.tasks import TasksPage
 from outlive.admin.stream import Stream
@@ -29,7 +37,15 @@ def guarded_router(desk: Desk, path: str, guards: Sequence[params.Depends]) -> A
         TasksPage(desk),
         TaskPage(desk),
         BulkPage(desk),
+        ErrorsPage(desk),
+        DeadPage(desk),
+        SchedulesPage(desk),
+        FunctionsPage(desk),
+        QueuesPage(desk),
         InstancesPage(desk),
+        LocksPage(desk),
+        AuditPage(desk),
+        HistoryPage(desk),
         FramePages(desk),
         Stream(desk.manager),
     ):
