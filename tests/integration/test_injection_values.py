@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Security
 from fastapi.testclient import TestClient
 from support import injected_bodies as bodies
 from support.recording import Trail
-from support.waiting import ended
+from support.waiting import ended, until
 
 from outlive import TaskArgumentError, TaskFailed, TaskManager, Tasks, TaskStatus, get_task_context, task_log
 
@@ -280,13 +280,16 @@ async def test_schedules_and_intervals_are_injected(manager):
     def at_interval(value: Annotated[str, Depends(async_word)]):
         ran.mark(f"interval {value}")
 
-    async with manager:
-        records = await manager.merged_list()
-        for record in records:
-            await ended(manager, record.id)
-        await manager.trigger_schedule(f"{at_interval.__module__}:{at_interval.__qualname__}")
+    @manager.interval(seconds=3600, max_lock_seconds=7200)
+    async def in_turn(value=Depends(async_word)):
+        ran.mark(f"turn {value}")
 
-    assert sorted(set(ran)) == ["interval async word", "schedule word"]
+    async with manager:
+        await until(lambda: len(ran) == 3)
+        for record in await manager.merged_list():
+            assert (await ended(manager, record.id)).status is TaskStatus.SUCCESS
+
+    assert sorted(ran) == ["interval async word", "schedule word", "turn async word"]
 
 
 def test_a_dependency_serves_endpoints_and_the_tasks_that_they_schedule():
