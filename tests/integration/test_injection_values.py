@@ -198,6 +198,13 @@ async def test_what_a_caller_passes_by_name_is_taken_and_its_dependency_not_call
     assert called == []
 
 
+async def test_what_a_partial_brings_is_not_injected(manager):
+    async def body(number: int, given: Annotated[str, Depends(word)], other: str = Depends(word)):
+        return number, given, other
+
+    assert await result_of(manager, partial(body, 1, given="its own")) == (1, "its own", "word")
+
+
 async def test_only_real_arguments_are_stored(manager):
     @manager.task()
     async def body(number: int, given: threading.Thread = Depends(threading.current_thread), *, last: bool = True):
@@ -380,17 +387,21 @@ async def test_the_marker_of_fast_depends_validates_what_it_gives(manager):
     def number():
         return "5"
 
+    def annotated_number() -> int:
+        return "5"  # type: ignore[return-value]
+
     async def converted(
         one: int = fast_depends.Depends(number),
+        returned=fast_depends.Depends(annotated_number, cast_result=True),
         other: int = fast_depends.Depends(number, cast=False),
         third: int = Depends(number),
     ):
-        return one, other, third
+        return one, returned, other, third
 
     async def refused(one: Annotated[list[int], fast_depends.Depends(number)]): ...
 
     async with manager:
-        assert await (await manager.enqueue(converted)).result(10) == (5, "5", "5")
+        assert await (await manager.enqueue(converted)).result(10) == (5, 5, "5", "5")
         task = await manager.enqueue(refused)
         with pytest.raises(TaskFailed, match="list"):
             await task.result(10)
