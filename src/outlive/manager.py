@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from uuid_utils import uuid7
 
 from outlive.backends.memory import MemoryBackend
-from outlive.backends.urls import backend_from
+from outlive.backends.urls import choose_backend
 from outlive.core.config import TaskConfig, TaskOptions, config_of
 from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
@@ -30,14 +30,13 @@ from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
-from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.runtime import Runtime
-from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
+from outlive.schedules import Schedules
 from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
@@ -51,7 +50,7 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Declarations):
+class TaskManager(Schedules):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -99,7 +98,7 @@ class TaskManager(Declarations):
         clock: Clock | None = None,
         **defaults: Unpack[TaskOptions],
     ) -> None:
-        self.backend = _choose_backend(backend, snapshot_db, snapshot_backend)
+        self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
         super().__init__(config_of(defaults))
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
@@ -126,6 +125,9 @@ class TaskManager(Declarations):
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._pid = os.getpid()
+        #: What a fork has inherited, kept so that nothing of it is closed here: it goes on in the parent.
+        self._of_parents: list[object] = []
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
@@ -152,7 +154,7 @@ class TaskManager(Declarations):
             )
         if election not in self._elections:
             self._elections.append(election)
-            if self._runtime is not None:
+            if self.is_started:
                 election.start(self.coordination)
 
     # -- scheduling ------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ class TaskManager(Declarations):
 
     def set_retention(self, days: float) -> None:
         """Delete finished records that ended more than `days` days ago; only before the manager has started."""
-        if self._runtime is not None:
+        if self.is_started:
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
 
@@ -236,7 +238,12 @@ class TaskManager(Declarations):
             yield
 
     async def startup(self) -> None:
-        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated."""
+        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated.
+
+        In a child that was forked while the manager ran, it begins anew as an instance of its own. Raises
+        `BackendError` there for a SQLite file that the parent has open.
+        """
+        self._leave_to_parent()
         if self._runtime is not None:
             return
         if self._starting is None:
@@ -258,6 +265,7 @@ class TaskManager(Declarations):
 
     async def shutdown(self) -> None:
         """Give back what has not started, let running tasks end within their deadlines, flush and close."""
+        self._leave_to_parent()
         if self._runtime is None:
             return
         if self._stopping is None:
@@ -269,6 +277,12 @@ class TaskManager(Declarations):
             await runtime.stop(self._step_down)
         finally:
             self._runtime = self._stopping = None
+
+    def _leave_to_parent(self) -> None:
+        if self._pid != os.getpid():
+            self._of_parents += [self._runtime, self._starting, self._stopping]
+            self._runtime = self._starting = self._stopping = None
+            self._pid = os.getpid()
 
     async def _step_down(self) -> None:
         for election in self._elections:
@@ -328,31 +342,6 @@ class TaskManager(Declarations):
         """
         await self.runtime.control.requeue(task_id)
 
-    async def schedules(self) -> list[ScheduleInfo]:
-        """All schedules and intervals, by name: when they fire, when they last did, what was missed, and why."""
-        return await self.runtime.schedules.list()
-
-    async def pause_schedule(self, name: str) -> bool:
-        """Let a schedule fire no more, in all instances and over restarts; False where it is paused already.
-
-        Raises `UnknownScheduleError` where there is none of this name.
-        """
-        return await self.runtime.schedules.pause(name)
-
-    async def resume_schedule(self, name: str) -> bool:
-        """Let a paused schedule go on with its next slot; False where it is not paused.
-
-        Raises `UnknownScheduleError` where there is none of this name.
-        """
-        return await self.runtime.schedules.resume(name)
-
-    async def trigger_schedule(self, name: str) -> Task[Any]:
-        """Run the function of a schedule or interval now, beside its slots, as a manual run.
-
-        Raises `UnknownScheduleError` where this application declares none of this name.
-        """
-        return await self.runtime.schedules.trigger(name)
-
     async def leases(self) -> list[Lease]:
         """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
         return list(await self.runtime.backend.leases.held(self._clock.now()))
@@ -368,16 +357,17 @@ class TaskManager(Declarations):
     @property
     def store(self) -> TaskStore:
         """What this process holds live."""
-        return self._no_store if self._runtime is None else self._runtime.store
+        return self.runtime.store if self.is_started else self._no_store
 
     @property
     def runtime(self) -> Runtime:
-        """The running parts; `NotInitializedError` before start-up."""
+        """The running parts; `NotInitializedError` before start-up, and in a forked child until its own."""
         if self._runtime is None:
             raise NotInitializedError(
                 "the task manager is not running; call manager.init_app(app), use `async with manager`, "
                 "or await manager.startup()"
             )
+        self._runtime.process.check_here()
         return self._runtime
 
     @property
@@ -387,8 +377,8 @@ class TaskManager(Declarations):
 
     @property
     def is_started(self) -> bool:
-        """Whether the manager is running."""
-        return self._runtime is not None
+        """Whether the manager is running in this process."""
+        return self._runtime is not None and self._runtime.process.is_here
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -458,13 +448,6 @@ class TaskManager(Declarations):
                 observer(event)
             except Exception:  # noqa: BLE001 - an observer is the user's; what it breaks must not be the runtime
                 _log.exception("observer %r raised on %s", observer, type(event).__name__)
-
-
-def _choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
-    chosen = backend if backend is not None else other if other is not None else path
-    if chosen is None:
-        return MemoryBackend()
-    return backend_from(chosen) if isinstance(chosen, str) else chosen
 
 
 def _positive(name: str, value: int | None) -> int | None:

@@ -20,6 +20,7 @@ from outlive.runtime.drain import Drain
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
+from outlive.runtime.planner import Planner
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
@@ -46,6 +47,7 @@ class Runtime:
     def __init__(self, process: Process, backend: Backend, memory: Backend, executors: Mapping[str, Executor]) -> None:
         self.process = process
         self.backend = backend
+        self._memory = memory
         self.store = process.store
         self.loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
@@ -63,9 +65,10 @@ class Runtime:
         self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
         self._drain = Drain(process, self.dispatcher, self.journal)
         self._rescuer = Rescuer(process, backend, self.claimer)
-        self._scheduler = Scheduler(process, backend, self.journal, self.intake)
+        self._scheduler = Scheduler(process, backend, self.journal, self.intake, self.control)
         self._intervals = Intervals(process, self.intake, self.control)
-        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.wake)
+        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.look_at)
+        self.planner = Planner(process, backend, self.journal, self.intake, self.control)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:
@@ -84,6 +87,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""
+        await self._memory.open()
         await self.backend.open()
         try:
             self.journal.start()
