@@ -119,7 +119,7 @@ def test_the_parts_of_a_url_arrive_at_the_connection():
         (lambda: RedisBackend("redis+sentinel://one/orders?nonsense=1"), "nonsense"),
         (lambda: RedisBackend(prefix="a{b}"), "braces"),
         (lambda: RedisBackend(prefix=""), "without braces"),
-        (lambda: RedisBackend(client="redis://localhost"), "redis.asyncio.Redis"),
+        (lambda: RedisBackend(client="redis://localhost"), "redis.asyncio.Redis"),  # type: ignore[arg-type]
         (lambda: RedisBackend(client=Redis(), max_connections=3), "max_connections"),
     ],
 )

@@ -1,9 +1,10 @@
 """The backend: each verb of the port is one script."""
 
 import json
+import os
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -17,13 +18,13 @@ from outlive.backends.redis.leases import RedisLeases
 from outlive.backends.redis.link import REPEATS, Link
 from outlive.backends.redis.schema import bring_up_to_date
 from outlive.backends.redis.server import check_server
-from outlive.backends.redis.wire import optional, to_text
+from outlive.backends.redis.wire import as_told, optional, to_text
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
@@ -63,21 +64,29 @@ class RedisBackend:
         self._given = client
         self._url, self._options = url, options
         self._make_client()  # what is wrong with the URL is said here
+        #: What a forked child leaves to its parent: letting go of it would close connections that are not its own.
+        self._parents: list[object] = []
         self._prefix = prefix
-        self._client: Redis | None = None
-        self._link: Link | None = None
-        self._hearing: Hearing | None = None
-        self._joined: set[str] = set()
         self._clock = ServerClock()
-        self._tokens = Tokens()
-        self._claims = Claims(self._tokens)
         #: Hints to and from the other processes.
         self.notifier = Hints(self._publish)
         #: Locks and leaderships of all instances.
         self.leases = RedisLeases(self._linked, self._clock, self.notifier)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._client: Redis | None = None
+        self._link: Link | None = None
+        self._hearing: Hearing | None = None
+        self._joined: set[str] = set()
+        self._tokens = Tokens()
+        self._claims = Claims(self._tokens)
 
     async def open(self) -> None:
         """Connect, look at the server and bring the layout of the keys up to date."""
+        if self._pid != os.getpid():
+            self._leave_to_parent()
         if self._link is not None:
             return
         client = self._make_client()
@@ -95,7 +104,7 @@ class RedisBackend:
     async def close(self) -> None:
         """Forget the instances that joined here and close the connections."""
         link, hearing, client = self._link, self._hearing, self._client
-        if link is None or hearing is None or client is None:
+        if link is None or hearing is None or client is None or self._pid != os.getpid():
             return
         await self.leases.close()
         try:
@@ -109,6 +118,15 @@ class RedisBackend:
             self._link = self._hearing = self._client = None
             await hearing.stop()
             await self._close_client(client)
+
+    def _leave_to_parent(self) -> None:
+        if self._given is not None:
+            raise BackendError(
+                "the client that this backend was given belongs to the process that forked this one; "
+                "make the RedisBackend and its client in the child, or give it a URL"
+            )
+        self._parents.append((self._client, self._link, self._hearing))
+        self._begin()
 
     def _make_client(self) -> Redis:
         return self._given or client_for(self._url, self._options)
@@ -170,6 +188,7 @@ class RedisBackend:
             "func": conditions.func,
             "queue": conditions.queue,
             "source": conditions.source,
+            "schedule": conditions.schedule,
             "patience": PATIENCE,
         }
         found: list[TaskRecord] = []
@@ -180,6 +199,10 @@ class RedisBackend:
             found += map(rows.record, replies)
             more = bool(before) and len(found) < page.limit
         return found
+
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        return [rows.record(reply) for reply in await self._linked().ask("planned", {"before": repr(before)})]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -194,10 +217,7 @@ class RedisBackend:
 
     async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
         """Take over what an instance declares."""
-        told = [
-            (entry.name, entry.func, entry.rule, optional(entry.next_at), optional(entry.startup_window))
-            for entry in entries
-        ]
+        told = [as_told(entry) for entry in entries]
         for at in range(0, len(told), AT_ONCE):
             await self._change("register", entries=told[at : at + AT_ONCE], now=repr(now))
 
@@ -215,6 +235,18 @@ class RedisBackend:
         """Pause or resume."""
         asked = {"name": schedule, "next_at": optional(next_at), "paused": paused}
         return bool(await self._linked().run("pause", asked))
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return bool(await self._linked().run("put", {"entry": as_told(entry), "new": new}))
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return bool(await self._linked().run("remove", {"name": schedule}))
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        return [rows.gap(text) for text in await self._linked().ask("gaps", {"name": schedule, "limit": limit})]
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -282,7 +314,13 @@ class RedisBackend:
         return repr(now + self._clock.ahead)
 
     def _linked(self) -> Link:
-        return self._link or _not_open()
+        if self._link is None:
+            raise BackendError("the backend on Redis is not open; await its open() first")
+        if self._pid != os.getpid():
+            raise BackendError(
+                "the backend on Redis was opened by the process that forked this one; await its open() here, too"
+            )
+        return self._link
 
     async def _change(self, name: str, /, **asked: Any) -> int:
         """Run a script that may run twice and answers with a number."""
@@ -293,7 +331,3 @@ class RedisBackend:
         link = self._linked()
         for text in texts:
             await link.command("PUBLISH", link.channel, text)
-
-
-def _not_open() -> NoReturn:
-    raise BackendError("the backend on Redis is not open; await its open() first")

@@ -15,6 +15,7 @@ from outlive.backends.redis.link import REPEATS, Link, NotHeardError
 from outlive.backends.redis.scripts import script
 from outlive.backends.redis.wire import wire
 from outlive.core.moves import Move
+from outlive.core.schedule import GAPS_KEPT
 from outlive.errors import BackendInDoubtError, BackendUnavailableError
 from outlive.ports import Claim, Wanted
 
@@ -50,7 +51,8 @@ class Batch:
         self._link = link
         self._tokens = tokens
         self._token = uuid4().hex
-        self._packed = ormsgpack.packb(tokens.asked(self._token) | {"moves": [wire(move) for move in moves]})
+        asked = tokens.asked(self._token) | {"gaps": GAPS_KEPT}
+        self._packed = ormsgpack.packb(asked | {"moves": [wire(move) for move in moves]})
 
     async def apply(self) -> Sequence[bool]:
         """Apply them; `BackendInDoubtError` where nobody can say whether they were."""

@@ -86,8 +86,9 @@ class RedisLeases:
 
     async def close(self) -> None:
         """Let what was asked come to its end."""
-        if self._last:
-            await asyncio.wait(list(self._last.values()))
+        loop = asyncio.get_running_loop()
+        if here := [task for task in self._last.values() if task.get_loop() is loop]:
+            await asyncio.wait(here)
 
     # -- asking ----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 from outlive.backends.redis.wire import USUAL_QUEUE, USUAL_SOURCE
 from outlive.core.queues import QueueConfig, QueueState
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
-from outlive.core.schedule import ScheduleState
+from outlive.core.schedule import Gap, ScheduleState
 from outlive.core.states import FINAL, TaskStatus
 from outlive.ports import Instance, InstanceState, Lease, LeaseEvent
 
@@ -46,6 +46,7 @@ def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
         queue=now.get("queue", USUAL_QUEUE),
         label=facts.get("label"),
         schedule=now.get("schedule"),
+        run_key=now.get("run_key"),
         idempotency_key=now.get("key"),
         arguments=facts.get("arguments"),
         summary=facts.get("summary"),
@@ -99,7 +100,15 @@ def schedule(reply: Sequence[Any]) -> ScheduleState:
         int(now.get("missed", 0)),
         number(now.get("missed_at")),
         now.get("missed_reason"),
+        now["policy"],
+        now.get("declared"),
     )
+
+
+def gap(text: str) -> Gap:
+    """Slots that became no run."""
+    slot, count, at, reason = json.loads(text)
+    return Gap(float(slot), count, float(at), reason)
 
 
 def queue(name: str, text: str) -> QueueState:

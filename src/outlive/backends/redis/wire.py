@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from outlive.core.moves import (
@@ -18,7 +19,9 @@ from outlive.core.moves import (
     Requeue,
     Settle,
     Start,
+    Withdraw,
 )
+from outlive.core.schedule import ScheduleEntry
 from outlive.core.states import ATTEMPT_OUTCOMES, Event, TaskStatus, check
 
 _Wire = tuple[Any, ...]
@@ -39,10 +42,16 @@ def optional(time: float | None) -> str | None:
     return None if time is None else repr(time)
 
 
+def as_told(entry: ScheduleEntry) -> dict[str, Any]:
+    """A schedule as the scripts take it."""
+    times = {"next_at": optional(entry.next_at), "startup_window": optional(entry.startup_window)}
+    return asdict(entry) | {"declared": entry.declared} | times
+
+
 def _fire(move: Fire) -> _Wire:
     return (
         "fire", move.id, move.schedule, repr(move.slot), optional(move.next_at), repr(move.at), optional(move.fired),
-        move.exclusive, move.missed, move.reason, OVERLAPS,
+        move.exclusive, move.waits, move.missed, move.reason, OVERLAPS,
     )  # fmt: skip
 
 
@@ -51,7 +60,7 @@ def _enqueue(move: Enqueue) -> _Wire:
         "enqueue", move.id, move.func, move.func_name, repr(move.created_at), repr(move.run_at), move.owner,
         optional(move.started_at), None if move.priority is None else str(move.priority), move.idempotency_key,
         move.schedule, None if move.queue == USUAL_QUEUE else move.queue, _fields(move), _facts(move),
-        move.rejected is not None,
+        move.rejected is not None, None if move.started_at is not None or move.rejected is not None else move.run_key,
     )  # fmt: skip
 
 
@@ -69,6 +78,7 @@ def _fields(move: Enqueue) -> list[str]:
         ("priority", move.priority, None),
         ("key", move.idempotency_key, None),
         ("schedule", move.schedule, None),
+        ("run_key", move.run_key, None),
         ("queue", move.queue, USUAL_QUEUE),
         ("source", move.source, USUAL_SOURCE),
         ("unrecoverable", int(not move.recoverable), 0),
@@ -127,6 +137,7 @@ _WIRES: dict[type, Callable[[Any], _Wire]] = {
     Log: _log,
     Release: lambda move: ("release", move.id, move.owner, move.reason),
     Abandon: lambda move: ("abandon", move.id, move.owner, repr(move.at), move.reason),
+    Withdraw: lambda move: ("withdraw", move.id, move.run_key, repr(move.at), move.reason),
     Cancel: lambda move: ("cancel", move.id, repr(move.at), move.reason),
     AskCancel: lambda move: ("ask_cancel", move.id, move.reason),
     Requeue: lambda move: ("requeue", move.id, repr(move.at)),

@@ -7,6 +7,7 @@
 --   l:<id>  h:<id>     list    its log; the attempts before the last one; each entry JSON
 --   a:<id>             string  the record that this id stands for; n:<id> is the set of ids that stand for a record
 --   key:<key>          string  the record that holds an idempotency key
+--   run_key:<key>      string  the record that holds a run key; planned zset: those that do, by run_at
 --   status:<status>    zset    ids in the order of texts (all scores are 0)
 --   func:<func>        zset    the same by function; name:<name> is the set of functions that screens call so
 --   ended:<status>     zset    ended records by the time of their end
@@ -15,7 +16,8 @@
 --   lines  told        zset    lines that are not empty by priority; hash: the reason that all of a line carry
 --   owner:<owner>      zset    live records by the time the owner got or started them; owners is the set of owners
 --   asked              set     live records that somebody asked to cancel
---   schedule:<name>    hash    a schedule; schedules zset: their names; due zset: by next_at; runs:<name> set: live runs
+--   schedule:<name>    hash    a schedule; schedules zset: their names; due zset: by next_at; gaps:<name> list: JSON
+--   slots:<name>       zset    the records of a schedule; runs:<name> set: those that live
 --   instance:<id>      hash    an instance that joined; instances is the set of them
 --   places:<limit>     hash    who holds a place under a limit, with the fence; rate:<limit> is used up until then
 --   settings           hash    what was set for queues, as JSON

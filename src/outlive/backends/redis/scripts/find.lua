@@ -9,45 +9,51 @@ local function cards(keys)
     return sum
 end
 
-local function by_status()
+local function with_prefix(kind, names)
     local keys = {}
-    for _, status in ipairs(asked.statuses or STATUSES) do
-        keys[#keys + 1] = P .. 'status:' .. status
+    for place, name in ipairs(names) do
+        keys[place] = P .. kind .. ':' .. name
     end
     return keys
 end
 
-local function by_func()
-    local keys, seen = {P .. 'func:' .. asked.func}, {[asked.func] = true}
-    for _, func in ipairs(call('smembers', P .. 'name:' .. asked.func)) do
-        if not seen[func] then
-            seen[func] = true
-            keys[#keys + 1] = P .. 'func:' .. func
-        end
+-- The functions that are called so: by their identity, and by what screens show.
+local function functions()
+    local names = call('smembers', P .. 'name:' .. asked.func)
+    if not set_of(names)[asked.func] then
+        names[#names + 1] = asked.func
     end
-    return keys, seen
+    return names
 end
 
-local keys, funcs = by_status(), nil
-local check_status, check_func = false, false
-if asked.func then
-    local others
-    others, funcs = by_func()
-    if asked.statuses and cards(keys) < cards(others) then
-        check_func = true
-    else
-        keys, check_status = others, asked.statuses ~= nil
+local funcs = asked.func and functions()
+local keys = with_prefix('status', asked.statuses or STATUSES)
+local fewest = cards(keys)
+
+local function choose(others)
+    local count = cards(others)
+    if count < fewest or not asked.statuses then
+        keys, fewest = others, count
     end
 end
-local statuses = set_of(asked.statuses or {})
-local checks = check_status or check_func or asked.queue or asked.source
+
+if funcs then
+    choose(with_prefix('func', funcs))
+end
+if asked.schedule then
+    choose({P .. 'slots:' .. asked.schedule})
+end
+
+local wanted_status, wanted_func = asked.statuses and set_of(asked.statuses), funcs and set_of(funcs)
+local checks = asked.func or asked.queue or asked.source or asked.schedule
 
 local function matches(id)
-    local values = call('hmget', P .. 'r:' .. id, 'status', 'func', 'queue', 'source')
-    return (not check_status or statuses[values[1]])
-        and (not check_func or funcs[values[2]])
+    local values = call('hmget', P .. 'r:' .. id, 'status', 'func', 'queue', 'source', 'schedule')
+    return (not wanted_status or wanted_status[values[1]])
+        and (not wanted_func or wanted_func[values[2]])
         and (not asked.queue or asked.queue == (values[3] or 'default'))
         and (not asked.source or asked.source == (values[4] or 'manual'))
+        and (not asked.schedule or asked.schedule == values[5])
 end
 
 local function newest(below, count)

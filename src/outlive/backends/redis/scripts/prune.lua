@@ -1,10 +1,13 @@
 -- Delete records that ended long ago, with everything that belongs to them.
 local function forget(id, status)
-    local record = call('hmget', P .. 'r:' .. id, 'func', 'key')
+    local record = call('hmget', P .. 'r:' .. id, 'func', 'key', 'schedule')
     call('zrem', P .. 'status:' .. status, id)
     call('zrem', P .. 'ended:' .. status, id)
     if record[1] then
         call('zrem', P .. 'func:' .. record[1], id)
+    end
+    if record[3] then
+        call('zrem', P .. 'slots:' .. record[3], id)
     end
     if record[2] and call('get', P .. 'key:' .. record[2]) == id then
         call('del', P .. 'key:' .. record[2])

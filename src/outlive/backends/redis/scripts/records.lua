@@ -90,7 +90,7 @@ end
 local FIELDS = {
     'status', 'owner', 'fence', 'attempts', 'started', 'ended', 'func', 'priority', 'key', 'schedule', 'unrecoverable',
     'repeatable', 'asked', 'run_at', 'reason', 'error', 'trace',
-    'queue', 'places'
+    'queue', 'places', 'run_key'
 }
 
 -- What a script may want to know of a record, nil where there is none. A field that is missing is false.
@@ -118,6 +118,20 @@ local function remember_attempt(id, record, outcome, ended)
     call('hdel', P .. 'r:' .. id, 'started', 'ended')
 end
 
+-- A run key is held until the record starts or ends.
+local function let_go_of_run_key(id, run_key)
+    if run_key and call('get', P .. 'run_key:' .. run_key) == id then
+        call('del', P .. 'run_key:' .. run_key)
+        call('zrem', P .. 'planned', id)
+    end
+end
+
+-- The record that holds a key, unless it was thrown away without a word.
+local function holder_of(key)
+    local holder = call('get', P .. key)
+    return holder and call('exists', P .. 'r:' .. holder) == 1 and holder
+end
+
 -- End a record that was live.
 local function finish(id, record, status, at)
     change_status(id, record, record.status, status)
@@ -133,6 +147,7 @@ local function finish(id, record, status, at)
     if record.asked then
         call('srem', P .. 'asked', id)
     end
+    let_go_of_run_key(id, record.run_key)
     if record.key and status ~= 'success' then
         call('del', P .. 'key:' .. record.key)
     end

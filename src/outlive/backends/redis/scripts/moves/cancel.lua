@@ -1,14 +1,23 @@
 -- Cancel what has not started, and ask the owner of what runs; the mark holds until the record has ended.
 -- moves: cancel pending -> cancelled
-function verbs.cancel(id, move)
-    local at, reason = unpack(move, 3, 4)
-    local record = read(id)
-    if not record or record.status ~= 'pending' then
-        return false
-    end
+local function cancel(id, record, at, reason)
     call('hset', P .. 'r:' .. id, 'status', 'cancelled', 'ended', at, 'reason', reason)
     finish(id, record, 'cancelled', at)
     return true
+end
+
+function verbs.cancel(id, move)
+    local at, reason = unpack(move, 3, 4)
+    local record = read(id)
+    return record and record.status == 'pending' and cancel(id, record, at, reason)
+end
+
+-- What holds a run key has not started.
+function verbs.withdraw(_, move)
+    local run_key, at, reason = unpack(move, 3, 5)
+    local id = holder_of('run_key:' .. run_key)
+    local record = id and read(id)
+    return record and record.status == 'pending' and cancel(id, record, at, reason)
 end
 
 function verbs.ask_cancel(id, move)

@@ -11,7 +11,7 @@ function verbs.requeue(id, move)
         return false
     end
     if record.key then
-        local holder = call('get', P .. 'key:' .. record.key)
+        local holder = holder_of('key:' .. record.key)
         if holder and holder ~= id then
             return false
         end
@@ -19,7 +19,7 @@ function verbs.requeue(id, move)
     end
     local key = P .. 'r:' .. id
     remember_attempt(id, record, record.status, record.ended)
-    call('hdel', key, 'owner', 'error', 'trace', 'reason', 'ended', 'asked')
+    call('hdel', key, 'owner', 'error', 'trace', 'reason', 'ended', 'asked', 'run_key')
     call('hset', key, 'status', 'pending', 'run_at', at, 'attempts', 0)
     call('zrem', P .. 'ended:' .. record.status, id)
     change_status(id, record, record.status, 'pending')
