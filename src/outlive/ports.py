@@ -350,6 +350,14 @@ class ImmediateBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchingBackend(Protocol):
+    """The capability of a backend that serves nobody else while it applies a batch: it says how long one should be."""
+
+    #: How many moves the journal puts together at most; what was written as one stays one, however long it is.
+    batch_size: int
+
+
 #: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
 #: due sooner; a lease that was handed to a waiter (its holder).
 WORK, CANCEL, SCHEDULES, LEASE = "work", "cancel", "schedules", "lease"

@@ -21,7 +21,7 @@ from outlive.core.events import BackendRecovered, BackendTrouble, ServiceFailed
 from outlive.core.moves import Fire, Move
 from outlive.definitions.task import TaskJournal
 from outlive.errors import BackendError, BackendInDoubtError, JournalFullError
-from outlive.ports import Backend, ImmediateBackend
+from outlive.ports import Backend, BatchingBackend, ImmediateBackend
 from outlive.runtime.process import Process
 from outlive.runtime.taking_back import taken_back
 
@@ -56,6 +56,7 @@ class Journal:
         self.on_applied: Callable[[Sequence[Move], Sequence[bool]], None] | None = None
         self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
         self._process = process
+        self._batch = backend.batch_size if isinstance(backend, BatchingBackend) else BATCH
         self._clock = process.clock
         self._emit = process.emit
         self._capacity = process.limits.journal_capacity
@@ -145,7 +146,7 @@ class Journal:
         size = len(taken[0].moves)
         while self._entries and not (taken[0].goes_alone or self._entries[0].goes_alone):
             size += len(self._entries[0].moves)
-            if size > BATCH:
+            if size > self._batch:
                 break
             taken.append(self._entries.popleft())
         return taken

@@ -80,6 +80,27 @@ async def test_a_lone_write_is_committed_at_once_without_a_timer(journal, clock)
     assert clock.now() == before
 
 
+async def test_a_backend_says_how_long_a_batch_should_be(database, clock, events):
+    database.batch_size = 30
+    process = Process(
+        Instance("me", "host", os.getpid(), clock.now()),
+        TaskRegistry(),
+        TaskStore(),
+        clock,
+        events.append,
+        Limits(),
+        persists=True,
+    )
+    journal = Journal(process, database)
+    journal.start()
+
+    whole = commit(journal, [enqueue(number) for number in range(100, 150)])
+    await asyncio.gather(whole, *(commit(journal, [enqueue(number)]) for number in range(40)))
+
+    assert [len(batch) for batch in database.batches] == [50, 30, 10]
+    await journal.close(1)
+
+
 async def test_moves_keep_the_order_in_which_they_were_written(journal, database):
     for number in range(10):
         journal.write([enqueue(number)])

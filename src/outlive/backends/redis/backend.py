@@ -29,7 +29,7 @@ from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
-#: Records that one script takes from an owner or deletes: so long nobody else is served.
+#: Records that one script takes from an owner or deletes, and moves of a batch: 2 to 3 ms, in which nobody is served.
 AT_ONCE = 200
 
 #: Records that one script looks at in vain before it lets others be served.
@@ -46,6 +46,7 @@ class RedisBackend:
     """
 
     durable = True
+    batch_size = AT_ONCE
 
     def __init__(
         self,
