@@ -107,6 +107,14 @@ class Fleet:
         finally:
             await manager.backend.close()
 
+    async def is_quiet_within(self, seconds: float) -> bool:
+        """Whether so soon nothing is live any more."""
+        try:
+            await self.settle(seconds)
+        except AssertionError:
+            return False
+        return True
+
     async def settle(self, seconds: float = 40.0) -> None:
         """Wait until nothing is live any more."""
         manager = TaskManager(self.url, observers=[])
