@@ -155,8 +155,8 @@ class Lane:
             return await work(connection)
         except Exception as error:
             if isinstance(error, TimeoutError):
-                connection.terminate()
-            if connection.is_closed():
+                drop(connection)
+            if is_gone(connection):
                 await self._let_go()
             raise told(error) from error
 
@@ -167,7 +167,7 @@ class Lane:
         await self._let_go()
 
     async def _connected(self) -> Connection:
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is not None and is_gone(self._connection):
             await self._let_go()
         if self._connection is None:
             self._connection = await self._connections.take()
@@ -177,6 +177,20 @@ class Lane:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._connections.give(connection)
+
+
+def is_gone(connection: Connection) -> bool:
+    """Whether a connection is closed; the pool takes back what was, and then it says nothing any more."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+def drop(connection: Connection) -> None:
+    """Close a connection that may not answer."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _keep(_connection: asyncpg.Connection) -> None:
