@@ -3,11 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from outlive.admin import TaskAdmin
+from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
 from outlive.core.filter import Page, TaskFilter
+from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
@@ -22,9 +23,11 @@ from outlive.errors import (
     NotInitializedError,
     OutliveError,
     QueueFullError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
+    UnknownQueueError,
     UnknownScheduleError,
     UnknownTaskError,
     WouldDeadlockError,
@@ -32,7 +35,9 @@ from outlive.errors import (
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
 from outlive.router import TaskRouter
-from outlive.runtime.schedule_control import ScheduleInfo
+from outlive.runtime.planner import ScheduledOnce
+from outlive.runtime.queue_control import QueueInfo
+from outlive.runtime.schedule_info import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 SnapshotBackend = Backend
 
 __all__ = [
+    "AdminUser",
     "Backend",
     "BackendUnavailableError",
     "ConfigError",
@@ -54,13 +60,18 @@ __all__ = [
     "OutliveError",
     "Page",
     "PostgresBackend",
+    "QueueConfig",
     "QueueFullError",
+    "QueueInfo",
+    "ScheduleConflictError",
     "ScheduleInfo",
+    "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
+    "TaskAuthBackend",
     "TaskConfig",
     "TaskContext",
     "TaskErrorHandler",
@@ -73,12 +84,14 @@ __all__ = [
     "TaskStateError",
     "TaskStatus",
     "Tasks",
+    "UnknownQueueError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WouldDeadlockError",
     "add_tasks",
     "cancelled",
     "get_task_context",
+    "hash_password",
     "task_log",
 ]
 

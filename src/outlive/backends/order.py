@@ -15,12 +15,14 @@ from outlive.core.moves import (
     Requeue,
     Settle,
     Start,
+    Withdraw,
 )
 from outlive.core.states import Event, TaskStatus, check
 
 #: The kinds of moves in the order in which a run of them is applied.
 KINDS = (
     "fire",
+    "withdraw",
     "enqueue",
     "permit",
     "start",
@@ -38,6 +40,7 @@ KINDS = (
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 _RANK_OF: dict[type, int] = {
     Fire: _RANK["fire"],
+    Withdraw: _RANK["withdraw"],
     Enqueue: _RANK["enqueue"],
     Permit: _RANK["permit"],
     Start: _RANK["start"],
@@ -83,8 +86,9 @@ def runs(moves: Sequence[Move]) -> Iterator[Run]:
     """Split a batch where grouping by kind would change what the order of the moves says.
 
     The moves of one record must come in the order of ranks, and so must those that take and free idempotency keys,
-    whichever record they are of. One slot of a schedule is taken per run, and one that asks whether an earlier record
-    lives comes first. So does a permit that may find the place of an attempt which has just ended.
+    whichever record they are of. One slot of a schedule is taken per run,
+    and what asks whether an earlier record lives, or has started, comes first. So does a permit that may find the place
+    of an attempt which has just ended.
     """
     run: Run = {}
     last: dict[str, int] = {}
@@ -109,4 +113,6 @@ def runs(moves: Sequence[Move]) -> Iterator[Run]:
 def _looks_back(move: Move, fired: Collection[str], run: Run) -> bool:
     if isinstance(move, Permit):
         return not run.keys().isdisjoint(_SETTLING)
-    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.schedule in fired)
+    if isinstance(move, Withdraw):
+        return bool(run)
+    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.waits or move.schedule in fired)

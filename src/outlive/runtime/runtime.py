@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import wait
 from typing import Any
 
@@ -21,9 +21,11 @@ from outlive.runtime.herald import Herald
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
+from outlive.runtime.planner import Planner
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
+from outlive.runtime.queue_control import QueueControl
 from outlive.runtime.schedule_control import ScheduleControl
 from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
@@ -46,6 +48,7 @@ class Runtime:
     def __init__(self, process: Process, backend: Backend, memory: Backend, executors: Mapping[str, Executor]) -> None:
         self.process = process
         self.backend = backend
+        self._memory = memory
         self.store = process.store
         self.loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
@@ -55,8 +58,9 @@ class Runtime:
         self.herald = Herald(backend)
         self.journal.on_applied = None if self.herald.is_silent else self.herald.tell
         self.control = Control(process, backend, self.journal)
-        self.dispatcher = Dispatcher(process, executors)
+        self.dispatcher = Dispatcher(process, executors, self._claim_again)
         self.claimer = Claimer(process, backend, self.journal, self.dispatcher, self.control)
+        self.queues = QueueControl(process, backend, self.dispatcher.queues)
         self.control.dispatcher, self.control.claimer = self.dispatcher, self.claimer
         self._deferred = DeferredJournal(process, memory, self.journal) if backend.durable else None
         self.control.deferred = self._deferred
@@ -65,32 +69,36 @@ class Runtime:
         self._drain = Drain(process, self.dispatcher, self.journal)
         self._rescuer = Rescuer(process, backend, self.claimer, self.herald)
         self._cancellations = Cancellations(process, backend, self.control)
-        self._scheduler = Scheduler(process, backend, self.journal, self.intake)
+        self._scheduler = Scheduler(process, backend, self.journal, self.intake, self.control)
         self._intervals = Intervals(process, self.intake, self.control)
         self.schedules = ScheduleControl(process, backend, self.intake, self._rescheduled)
+        self.planner = Planner(process, backend, self.journal, self.intake, self.control)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [
-            Heartbeat(process, self.backend),
-            self._rescuer,
-            self.claimer,
-            self._scheduler,
-        ]
+        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.queues]
+        if process.runs_tasks:
+            services += [self.claimer, self._scheduler]
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
             services += [self._deferred, self._cancellations]
         return services
 
+    def _claim_again(self) -> None:
+        self.claimer.wake()
+
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""
+        await self._memory.open()
         await self.backend.open()
         try:
             self.journal.start()
             await self.backend.join(self.process.instance, self.process.clock.now())
             await self._rescuer.step()
+            await self.queues.step()
+            self.dispatcher.queues.check(self.process.registry)
             await self._scheduler.announce()
         except BaseException:
             await self.backend.close()
@@ -98,18 +106,25 @@ class Runtime:
         for service in self._services:
             service.start()
         self._listen()
-        self._intervals.start()
+        if self.process.runs_tasks:
+            self._intervals.start()
         self.process.plan.on_add = self._planned
 
     def _listen(self) -> None:
         self.herald.listen(WORK, self.claimer.hear)
-        self.herald.listen(SCHEDULES, self._scheduler.hear)
+        self.herald.listen(SCHEDULES, self._hear_of_schedule)
         self.herald.listen(CANCEL, self._cancellations.hear)
 
-    def _rescheduled(self) -> None:
+    def _rescheduled(self, name: str) -> None:
         """A schedule may be due sooner than anybody thinks."""
-        self._scheduler.wake()
-        self.herald.signal(SCHEDULES)
+        self._scheduler.look_at(name)
+        self.herald.signal(SCHEDULES, name)
+
+    def _hear_of_schedule(self, name: str | None) -> None:
+        if name is None:
+            self._scheduler.wake()
+        else:
+            self._scheduler.look_at(name)
 
     def _planned(self, schedule: Schedule) -> None:
         """Something was declared while this runs; from any thread."""
@@ -145,14 +160,19 @@ class Runtime:
                 accepted.cancel()
                 raise NotInitializedError(_LOOP_ENDED)
 
-    async def stop(self) -> None:
-        """Drain, flush and let go of everything."""
+    async def stop(self, step_down: Callable[[], Awaitable[None]]) -> None:
+        """Drain, flush and let go of everything; step down when the runs of intervals have ended that may need it."""
         self.process.plan.on_add = None
         await self._intervals.stop()
+        leaving = asyncio.create_task(self._leave(step_down), name="outlive stepping down")
         await self._scheduler.stop()
         await self._rescuer.stop()
         await self.claimer.stop()
         bodies = await self._drain.run()
+        await asyncio.wait([leaving], timeout=self.process.limits.flush_patience)
+        if not leaving.done():  # a thread that does not end, and holds its lock until the process does
+            leaving.cancel()
+            await step_down()
         for service in self._services:
             await service.stop()
         self.herald.stop()
@@ -163,13 +183,17 @@ class Runtime:
         # process is gone, so that nobody runs the record beside it.
         if not bodies:
             if not unwritten:
-                await self._leave()
+                await self._give_back()
             await self.backend.close()
 
-    async def _leave(self) -> None:
+    async def _give_back(self) -> None:
         left = await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
         if left.requeued:
             self.herald.signal(WORK)
+
+    async def _leave(self, step_down: Callable[[], Awaitable[None]]) -> None:
+        await self._intervals.over()
+        await step_down()
 
     async def _flush(self) -> int:
         if self._deferred is not None:

@@ -22,7 +22,7 @@ from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.core.record import TaskRecord
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import LIVE, TaskStatus
 from outlive.errors import BackendUnavailableError
 from outlive.ports import Claim, Due, Instance, InstanceState, Notifier, Rescue, Wanted
@@ -167,11 +167,17 @@ class PostgresBackend:
             func=conditions.func,
             queue=conditions.queue,
             source=conditions.source,
+            schedule=conditions.schedule,
             before=_AFTER_ALL if page.before is None else page.before,
             limit=max(page.limit, 0),
         )
         reader = Reader(self._time.ahead)
         return [reader.record(row) for row in rows]
+
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        reader = Reader(self._time.ahead)
+        return [reader.record(row) for row in await self._query("planned", before=before + self._time.ahead)]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -190,6 +196,9 @@ class PostgresBackend:
             "funcs": [entry.func for entry in entries],
             "rules": [entry.rule for entry in entries],
             "nexts": [entry.next_at for entry in entries],
+            "policies": [entry.policy for entry in entries],
+            "declared": [entry.declared for entry in entries],
+            "paused": [entry.paused for entry in entries],
             "windows": [entry.startup_window for entry in entries],
             "now": now,
         }
@@ -209,6 +218,18 @@ class PostgresBackend:
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""
         return bool(await self._query("schedule_pause", name=schedule, paused=paused, next_at=next_at))
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return bool(await self._query("schedule_add" if new else "schedule_change", **asdict(entry)))
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return bool(await self._query("schedule_remove", name=schedule))
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        return [Gap(*row) for row in await self._query("schedule_gaps", name=schedule, limit=limit)]
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -301,6 +322,8 @@ class PostgresBackend:
 
 
 def _list_for(conditions: TaskFilter) -> str:
+    if conditions.schedule is not None:
+        return "find_schedule"
     # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
     if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
         return "find_status"
