@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from support.valkey import server_url
+from support import postgres, valkey
 
 CHILD = Path(__file__).with_name("fork_child.py")
 
@@ -19,13 +19,12 @@ def seen(url):
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module", params=["memory", "sqlite", "redis"])
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres", "redis"])
 def said(request, tmp_path_factory):
-    urls = {
-        "memory": lambda: "memory://",
-        "sqlite": lambda: f"sqlite:///{tmp_path_factory.mktemp('fork')}/tasks.db",
-        "redis": lambda: f"{server_url()}?prefix={uuid4().hex}",
-    }
+    folder = tmp_path_factory.mktemp("fork")
+    urls = {"memory": lambda: "memory://", "sqlite": lambda: f"sqlite:///{folder}/tasks.db"}
+    urls["postgres"] = lambda: postgres.url_for(folder)
+    urls["redis"] = lambda: f"{valkey.server_url()}?prefix={uuid4().hex}"
     return seen(urls[request.param]()) | {"kind": request.param}
 
 

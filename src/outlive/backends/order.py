@@ -86,8 +86,9 @@ def runs(moves: Sequence[Move]) -> Iterator[Run]:
     """Split a batch where grouping by kind would change what the order of the moves says.
 
     The moves of one record must come in the order of ranks, and so must those that take and free idempotency keys,
-    whichever record they are of. One slot of a schedule is taken per run, and what asks whether an earlier record
-    lives, or has started, comes first. So does a permit that may find the place of an attempt which has just ended.
+    whichever record they are of. One slot of a schedule is taken per run,
+    and what asks whether an earlier record lives, or has started, comes first. So does a permit that may find the place
+    of an attempt which has just ended.
     """
     run: Run = {}
     last: dict[str, int] = {}

@@ -112,13 +112,19 @@ class Runtime:
 
     def _listen(self) -> None:
         self.herald.listen(WORK, self.claimer.hear)
-        self.herald.listen(SCHEDULES, self._scheduler.hear)
+        self.herald.listen(SCHEDULES, self._hear_of_schedule)
         self.herald.listen(CANCEL, self._cancellations.hear)
 
     def _rescheduled(self, name: str) -> None:
         """A schedule may be due sooner than anybody thinks."""
         self._scheduler.look_at(name)
-        self.herald.signal(SCHEDULES)
+        self.herald.signal(SCHEDULES, name)
+
+    def _hear_of_schedule(self, name: str | None) -> None:
+        if name is None:
+            self._scheduler.wake()
+        else:
+            self._scheduler.look_at(name)
 
     def _planned(self, schedule: Schedule) -> None:
         """Something was declared while this runs; from any thread."""

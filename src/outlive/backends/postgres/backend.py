@@ -22,9 +22,9 @@ from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.core.record import TaskRecord
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import LIVE, TaskStatus
-from outlive.errors import BackendUnavailableError
+from outlive.errors import BackendError, BackendUnavailableError
 from outlive.ports import Claim, Due, Instance, InstanceState, Notifier, Rescue, Wanted
 
 #: Above every id, so the page before it is the first.
@@ -44,16 +44,22 @@ class PostgresBackend:
     durable = True
 
     def __init__(self, source: "str | asyncpg.Pool", *, schema: str | None = None, max_connections: int = 8) -> None:
+        self._source = source
         self._schema = schema
-        settings = {} if schema is None else {"search_path": quoted(schema)}
-        self._connections = Connections(source, max_connections, settings)
+        self._most = max_connections
+        #: What a forked child has of its parent: it must neither use nor close it.
+        self._of_parent: list[object] = []
+        self._is_open = False
+        self._equip()
+
+    def _equip(self) -> None:
+        settings = {} if self._schema is None else {"search_path": quoted(self._schema)}
+        self._connections = Connections(self._source, self._most, settings)
         self._time = ServerTime()
-        self._name = ""
         self._lanes = [Lane(self._connections) for _ in range(3)]
         self._journal, self._claiming, leasing = self._lanes
         self._listener = Listener(self._connections)
         self._instances: set[str] = set()
-        self._is_open = False
         #: Locks and leaderships of all processes on the database.
         self.leases = PostgresLeases(self._connections, leasing, self._listener.hints, self._time)
         self._begin()
@@ -70,6 +76,8 @@ class PostgresBackend:
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
+        if self._connections.is_of_parent:
+            self._start_as_child()
         if self._is_open:
             return
         await self._connections.open()
@@ -83,9 +91,19 @@ class PostgresBackend:
             raise
         self._is_open = True
 
+    def _start_as_child(self) -> None:
+        if not isinstance(self._source, str):
+            raise BackendError(
+                "the pool was made before this process was forked, and its connections belong to the parent; start the "
+                "manager in the child alone, or give outlive the URL of the database"
+            )
+        self._of_parent += [self._connections, self._listener, *self._lanes]
+        self._is_open = False
+        self._equip()
+
     async def close(self) -> None:
         """Forget the instances that joined here and let go of the connections."""
-        if not self._is_open:
+        if not self._is_open or self._connections.is_of_parent:
             return
         self._is_open = False
         await self._listener.close()
@@ -167,11 +185,17 @@ class PostgresBackend:
             func=conditions.func,
             queue=conditions.queue,
             source=conditions.source,
+            schedule=conditions.schedule,
             before=_AFTER_ALL if page.before is None else page.before,
             limit=max(page.limit, 0),
         )
         reader = Reader(self._time.ahead)
         return [reader.record(row) for row in rows]
+
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        reader = Reader(self._time.ahead)
+        return [reader.record(row) for row in await self._query("planned", before=before + self._time.ahead)]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -190,6 +214,9 @@ class PostgresBackend:
             "funcs": [entry.func for entry in entries],
             "rules": [entry.rule for entry in entries],
             "nexts": [entry.next_at for entry in entries],
+            "policies": [entry.policy for entry in entries],
+            "declared": [entry.declared for entry in entries],
+            "paused": [entry.paused for entry in entries],
             "windows": [entry.startup_window for entry in entries],
             "now": now,
         }
@@ -209,6 +236,18 @@ class PostgresBackend:
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""
         return bool(await self._query("schedule_pause", name=schedule, paused=paused, next_at=next_at))
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return bool(await self._query("schedule_add" if new else "schedule_change", **asdict(entry)))
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return bool(await self._query("schedule_remove", name=schedule))
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        return [Gap(*row) for row in await self._query("schedule_gaps", name=schedule, limit=limit)]
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -301,6 +340,8 @@ class PostgresBackend:
 
 
 def _list_for(conditions: TaskFilter) -> str:
+    if conditions.schedule is not None:
+        return "find_schedule"
     # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
     if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
         return "find_status"

@@ -14,7 +14,8 @@ from typing import Any
 from outlive.backends.order import KINDS, Run, kind_of, runs
 from outlive.backends.postgres.connections import Connection
 from outlive.backends.postgres.statements import bare, query, row, source
-from outlive.core.moves import OVERLAPS, Enqueue, Fire, Move, Permit, Requeue, Start
+from outlive.core.moves import OVERLAPS, Enqueue, Fire, Move, Permit, Requeue, Start, Withdraw
+from outlive.core.schedule import GAPS_KEPT
 
 _ENQUEUE, _LOG = KINDS.index("enqueue"), KINDS.index("log")
 _TYPES = {"moment": "float8"}
@@ -41,10 +42,10 @@ class Batch:
         stages = list(_stages(self.moves))
         if len(stages) == 1 and not any(map(_has_key, self.moves)):
             return self.answers(await self._run(connection, stages[0], mark=True))
-        keys = [limit.key for move in self.moves if isinstance(move, Permit) for limit in move.limits]
+        keys = [key for move in self.moves for key in _contested(move)]
         async with connection.transaction():
             if keys:
-                await connection.execute(query("permit_lock").text, keys)
+                await connection.execute(query("lock_keys").text, keys)
             places = [place for stage in stages for place in await self._stage(connection, stage)]
             await self._run(connection, {}, mark=True, places=places)
         return self.answers(places)
@@ -130,8 +131,17 @@ def _stages(moves: Sequence[Move]) -> Iterator[Run]:
 
 def _needs_care(move: Move) -> bool:
     if isinstance(move, Enqueue):
-        return move.idempotency_key is not None or move.schedule is not None
-    return isinstance(move, (Fire, Requeue, Permit)) or (isinstance(move, Start) and move.limited)
+        return (move.idempotency_key, move.schedule, move.run_key) != (None, None, None)
+    return isinstance(move, (Fire, Withdraw, Requeue, Permit)) or (isinstance(move, Start) and move.limited)
+
+
+def _contested(move: Move) -> list[str]:
+    """What processes would have to take turns at, where looking and taking are two statements."""
+    if isinstance(move, Permit):
+        return [f"limit {limit.key}" for limit in move.limits]
+    if isinstance(move, (Withdraw, Enqueue)) and move.run_key is not None:
+        return [f"run {move.run_key}"]
+    return []
 
 
 def _has_key(move: Move) -> bool:
@@ -203,6 +213,7 @@ def _part(kind: str, at: int) -> str:
     names = [name for name, _ in columns]
     arrays = [f"${at + number}::{_TYPES.get(type_, type_)}[]" for number, (_, type_) in enumerate(columns)]
     text = bare(source(kind, "moves")).replace("{overlaps}", OVERLAPS.replace("'", "''"))
+    text = text.replace("{gaps}", str(GAPS_KEPT))
     return text.replace("{rows}", _table(arrays, names)).replace("{places}", _table(arrays[:2], names[:2]))
 
 

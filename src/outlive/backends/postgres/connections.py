@@ -1,6 +1,7 @@
 """Connections: a pool for what may go side by side, and lanes for what has an order."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -42,6 +43,20 @@ class Connections:
         self._most = most
         self._settings = {**_SETTINGS, **settings}
         self._pool: asyncpg.Pool | None = None
+        self._pid = os.getpid()
+
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether they were made before this process was forked."""
+        return self._pid != os.getpid()
+
+    def check(self) -> None:
+        """Raise `BackendError` where they cannot be used."""
+        if self.is_of_parent:
+            raise BackendError(
+                "the backend on PostgreSQL was opened before this process was forked, and its connections belong to "
+                "the parent; await its open() here first"
+            )
 
     async def open(self) -> None:
         """Connect."""
@@ -92,6 +107,7 @@ class Connections:
 
     async def take(self) -> Connection:
         """A connection to keep."""
+        self.check()
         if self._pool is None:
             raise BackendError("the backend on PostgreSQL is not open; await its open() first")
         try:
@@ -130,6 +146,7 @@ class Lane:
 
         Where it was refused and `once_more()` says so, it is tried again at once, by another connection.
         """
+        self._connections.check()
         going = asyncio.ensure_future(self._in_turn(work, once_more))
         self._going.add(going)
         going.add_done_callback(self._over)
@@ -155,8 +172,8 @@ class Lane:
             return await work(connection)
         except Exception as error:
             if isinstance(error, TimeoutError):
-                connection.terminate()
-            if connection.is_closed():
+                drop(connection)
+            if is_gone(connection):
                 await self._let_go()
             raise told(error) from error
 
@@ -167,7 +184,8 @@ class Lane:
         await self._let_go()
 
     async def _connected(self) -> Connection:
-        if self._connection is not None and self._connection.is_closed():
+        self._connections.check()
+        if self._connection is not None and is_gone(self._connection):
             await self._let_go()
         if self._connection is None:
             self._connection = await self._connections.take()
@@ -177,6 +195,20 @@ class Lane:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._connections.give(connection)
+
+
+def is_gone(connection: Connection) -> bool:
+    """Whether a connection is closed; the pool takes back what was, and then it says nothing any more."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+def drop(connection: Connection) -> None:
+    """Close a connection that may not answer."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _keep(_connection: asyncpg.Connection) -> None:

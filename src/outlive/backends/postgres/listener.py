@@ -6,8 +6,10 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 
+import asyncpg
+
 from outlive.backends.hints import Hints
-from outlive.backends.postgres.connections import Connection, Connections, told
+from outlive.backends.postgres.connections import Connection, Connections, drop, is_gone, told
 from outlive.backends.postgres.statements import query
 from outlive.errors import BackendError, BackendUnavailableError
 
@@ -80,10 +82,11 @@ class Listener:
 
         connection.add_termination_listener(tell)
         try:
-            while not connection.is_closed() and not await _within(LOOK, lost):
+            while not is_gone(connection) and not await _within(LOOK, lost):
                 await self._use("select 1")
         finally:
-            connection.remove_termination_listener(tell)
+            with suppress(asyncpg.InterfaceError):  # it is gone
+                connection.remove_termination_listener(tell)
 
     async def _let_go(self) -> None:
         connection, self._connection = self._connection, None
@@ -93,7 +96,7 @@ class Listener:
             async with asyncio.timeout(_PATIENCE):
                 await connection.remove_listener(self._channel, self._hear)
         except Exception:  # noqa: BLE001 - it is lost, in whatever way
-            connection.terminate()
+            drop(connection)
         await self._connections.give(connection)
 
     async def _send(self, texts: Sequence[str]) -> None:

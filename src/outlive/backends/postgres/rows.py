@@ -58,7 +58,7 @@ class Reader:
         (
             task_id, func, func_name, status, created_at, run_at, started_at, ended_at,
             attempts, fence, owner, error, stacktrace, reason, tags,
-            source, timing, priority, executor, queue, label, schedule,
+            source, timing, priority, executor, queue, label, schedule, run_key,
             idempotency_key, arguments, summary, options,
             recoverable, requeue_on_interrupt, cancel_requested,
         ) = row  # fmt: skip
@@ -85,6 +85,7 @@ class Reader:
             queue=queue,
             label=label,
             schedule=schedule,
+            run_key=run_key,
             idempotency_key=idempotency_key,
             arguments=arguments,
             summary=summary,

@@ -63,11 +63,12 @@ class Writer:
     async def _write(self, connection: Connection, moves: Sequence[Move]) -> list[bool]:
         self._seq += 1
         batch = Batch(moves, self._ahead(), self._name, self._seq)
+        process = connection.get_server_pid()
         try:
             return await unhindered(lambda: batch.apply(connection))
         except Exception as error:
             if is_lost(error):
-                self._doubt = _Doubt(batch, connection.get_server_pid())
+                self._doubt = _Doubt(batch, process)
             raise
 
     async def _settle_doubt(self, connection: Connection, moves: Sequence[Move]) -> dict[int, bool]:
@@ -114,12 +115,13 @@ class Claims:
                 return [(values["now"], *row) for row in await self._claimed(connection, note["ids"], values["owner"])]
         self._seq += 1
         claim = query("claim")
+        process = connection.get_server_pid()
         given = claim.values({**values, "writer": self._name, "seq": self._seq})
         try:
             return await unhindered(lambda: connection.fetch(claim.text, *given))
         except Exception as error:
             if is_lost(error):
-                self._doubt = connection.get_server_pid()
+                self._doubt = process
             raise
 
     async def _claimed(self, connection: Connection, ids: Sequence[str], owner: str) -> Sequence[Sequence[Any] | Row]:

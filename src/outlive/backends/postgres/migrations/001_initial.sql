@@ -31,6 +31,9 @@ create table outlive_record (
     label text,
     schedule text,
     idempotency_key text,
+    run_key text,
+    -- The run key as long as it is held: until the run starts or ends.
+    held_run_key text generated always as (case when status = 'pending' and fence = 0 then run_key end) stored,
     tags text,
     arguments text,
     summary text,
@@ -49,6 +52,11 @@ create table outlive_record (
 create unique index outlive_record_key on outlive_record (idempotency_key)
 where idempotency_key is not null and (final is null or final = 'success');
 
+create unique index outlive_record_run_key on outlive_record (held_run_key) where held_run_key is not null;
+
+-- What is to run when.
+create index outlive_record_planned on outlive_record (run_at, id) where held_run_key is not null;
+
 -- What anybody may claim, best first.
 create index outlive_record_free on outlive_record ((coalesce(priority, 0)) desc, run_at, id)
 where final is null and owner is null;
@@ -61,6 +69,9 @@ create index outlive_record_asked on outlive_record (owner) where cancel_request
 
 -- Whether a run of a schedule has not ended yet.
 create index outlive_record_schedule on outlive_record (schedule) where schedule is not null and final is null;
+
+-- What a schedule has run.
+create index outlive_record_of_schedule on outlive_record (schedule, id) where schedule is not null;
 
 -- Lists of what has ended, by status and by function, and what may be pruned.
 create index outlive_record_final on outlive_record (final, id) where final is not null;
@@ -129,7 +140,21 @@ create table outlive_schedule (
     last_id text,
     missed integer not null default 0,
     missed_at double precision,
-    missed_reason text
+    missed_reason text,
+    policy text not null default '',
+    declared text
 ) with (fillfactor = 80);
 
 create index outlive_schedule_next on outlive_schedule (next_at, name) where not paused and next_at is not null;
+
+-- Slots that became no run.
+create table outlive_schedule_gap (
+    seq bigint generated always as identity primary key,
+    schedule text collate "C" not null,
+    slot double precision not null,
+    count integer not null,
+    at double precision not null,
+    reason text
+);
+
+create index outlive_schedule_gap_schedule on outlive_schedule_gap (schedule, seq);

@@ -1,4 +1,4 @@
--- Take a place under each limit, one attempt after the other; the keys of the limits are locked, see `permit_lock.sql`.
+-- Take a place under each limit, one attempt after the other; the keys of the limits are locked, see `queries/lock_keys.sql`.
 -- row: id text, fence int4, owner text, at moment, limits text, asks bool
 permit as (
     select move.place
