@@ -19,6 +19,7 @@ from outlive.errors import (
     NotInitializedError,
     OutliveError,
     QueueFullError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
@@ -30,8 +31,9 @@ from outlive.errors import (
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
 from outlive.router import TaskRouter
+from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
-from outlive.runtime.schedule_control import ScheduleInfo
+from outlive.runtime.schedule_info import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
@@ -51,7 +53,9 @@ __all__ = [
     "QueueConfig",
     "QueueFullError",
     "QueueInfo",
+    "ScheduleConflictError",
     "ScheduleInfo",
+    "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
     "Task",

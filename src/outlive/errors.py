@@ -79,6 +79,10 @@ class UnknownScheduleError(OutliveError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class ScheduleConflictError(OutliveError):
+    """The name of a schedule is taken, or code declares what was to be changed at run time."""
+
+
 class TaskStateError(OutliveError):
     """The record is not in a state that allows what was asked."""
 

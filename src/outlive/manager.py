@@ -30,14 +30,13 @@ from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
-from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.runtime import Runtime
-from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
+from outlive.schedules import Schedules
 from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
@@ -51,7 +50,7 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Declarations):
+class TaskManager(Schedules):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -342,31 +341,6 @@ class TaskManager(Declarations):
         Raises `UnknownTaskError`, or `TaskStateError` where it cannot be.
         """
         await self.runtime.control.requeue(task_id)
-
-    async def schedules(self) -> list[ScheduleInfo]:
-        """All schedules and intervals, by name: when they fire, when they last did, what was missed, and why."""
-        return await self.runtime.schedules.list()
-
-    async def pause_schedule(self, name: str) -> bool:
-        """Let a schedule fire no more, in all instances and over restarts; False where it is paused already.
-
-        Raises `UnknownScheduleError` where there is none of this name.
-        """
-        return await self.runtime.schedules.pause(name)
-
-    async def resume_schedule(self, name: str) -> bool:
-        """Let a paused schedule go on with its next slot; False where it is not paused.
-
-        Raises `UnknownScheduleError` where there is none of this name.
-        """
-        return await self.runtime.schedules.resume(name)
-
-    async def trigger_schedule(self, name: str) -> Task[Any]:
-        """Run the function of a schedule or interval now, beside its slots, as a manual run.
-
-        Raises `UnknownScheduleError` where this application declares none of this name.
-        """
-        return await self.runtime.schedules.trigger(name)
 
     async def leases(self) -> list[Lease]:
         """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""

@@ -98,6 +98,16 @@ class Definition:
         if kwargs or len(args) not in self._arities:
             self.signature.bind(*args, **kwargs)
 
+    def check_schedulable(self) -> None:
+        """Raise `DefinitionError` where the function cannot be called without arguments."""
+        try:
+            self.check_call((), {})
+        except TypeError as error:
+            raise DefinitionError(
+                f"{self.display_name} cannot be scheduled, since nobody gives it arguments: {error}; "
+                f"give its parameters defaults, or schedule a function that calls it"
+            ) from error
+
     @cached_property
     def _arities(self) -> range:
         """Counts of positional arguments that need no closer look."""

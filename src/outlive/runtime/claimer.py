@@ -146,6 +146,7 @@ def _facts_of(record: TaskRecord, executor: str) -> Enqueue:
         run_at=record.run_at.timestamp(),
         source=record.source,
         timing=record.timing,
+        run_key=record.run_key,
         queue=record.queue,
         priority=record.priority,
         executor=executor,

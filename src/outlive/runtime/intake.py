@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from outlive.core.codec import summarize
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
-from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move
+from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move, Withdraw
 from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
@@ -199,14 +199,18 @@ class Intake:
                 landed((), error)
                 raise
 
-    def fire(self, task: Task[Any], move: Fire, landed: Landed) -> None:
-        """Write the task of a slot together with the move that takes the slot; `landed` is told both answers."""
-        task.journal = self._journal  # whatever `persist` says: the record is what shows that the slot was taken
+    def follow_up(self, task: Task[Any], move: Fire | Withdraw, landed: Landed | None = None) -> None:
+        """Write a task together with the move that makes way for it; `landed` is told both answers.
+
+        It is stored whatever `persist` says: its record is what shows that a slot was taken, or what is to run once.
+        """
+        task.journal = self._journal
         self._place(task, begin=True)
 
         def both(answers: Sequence[bool], error: BaseException | None) -> None:
             self._landed([task], answers[1:], error, offer=True)
-            landed(answers, error)
+            if landed is not None:
+                landed(answers, error)
 
         try:
             self._journal.write([move, task.facts], both, refusable=True)
@@ -246,14 +250,16 @@ class Intake:
             self._dispatcher.reserve(task)
 
     def _is_for_anybody(self, task: Task[Any]) -> bool:
-        """Own what you accept, while there is room and the time is near."""
+        """Own what you accept, while there is room, the time is near, and nobody may replace it."""
         if not task.facts.recoverable or task.journal is not self._journal or task.follower is not None:
             return False
-        if self._process.run_queues is not None and task.facts.queue not in self._process.run_queues:
-            return True
-        if not self._process.runs_tasks:
+        if task.facts.run_key is not None or not self._runs_here(task):
             return True
         return len(self._store) >= self._process.limits.room or task.run_at > task.facts.created_at + HORIZON
+
+    def _runs_here(self, task: Task[Any]) -> bool:
+        queues = self._process.run_queues
+        return self._process.runs_tasks and (queues is None or task.facts.queue in queues)
 
     def _landed(
         self, tasks: Sequence[Task[Any]], answers: Sequence[bool], error: BaseException | None, *, offer: bool

@@ -20,6 +20,7 @@ from outlive.runtime.drain import Drain
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
+from outlive.runtime.planner import Planner
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
@@ -64,9 +65,10 @@ class Runtime:
         self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
         self._drain = Drain(process, self.dispatcher, self.journal)
         self._rescuer = Rescuer(process, backend, self.claimer)
-        self._scheduler = Scheduler(process, backend, self.journal, self.intake)
+        self._scheduler = Scheduler(process, backend, self.journal, self.intake, self.control)
         self._intervals = Intervals(process, self.intake, self.control)
-        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.wake)
+        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.look_at)
+        self.planner = Planner(process, backend, self.journal, self.intake, self.control)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:

@@ -22,7 +22,7 @@ from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
@@ -143,9 +143,16 @@ class SqliteBackend:
             func=conditions.func,
             queue=conditions.queue,
             source=conditions.source,
+            schedule=conditions.schedule,
             before=_AFTER_ALL if page.before is None else page.before,
             limit=max(page.limit, 0),
         )
+        assert found is not None
+        return rows.records(found[0])
+
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        found = await self._query("planned", before=before)
         assert found is not None
         return rows.records(found[0])
 
@@ -186,6 +193,22 @@ class SqliteBackend:
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""
         return await self._change("schedule_pause", name=schedule, paused=paused, next_at=next_at) > 0
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return await self._writing.call(
+            lambda writer: writer.write(lambda connection: schedules.put(connection, entry, new=new))
+        )
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return await self._change("schedule_remove", name=schedule) > 0
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        found = await self._query("schedule_gaps", name=schedule, limit=limit)
+        assert found is not None
+        return schedules.gaps(found[0])
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -337,6 +360,8 @@ def _explain(writer: Writer, functions: Collection[str], reason: str) -> int:
 
 
 def _list_for(conditions: TaskFilter) -> str:
+    if conditions.schedule is not None:
+        return "find_schedule"
     # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
     if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
         return "find_status"

@@ -84,6 +84,8 @@ def parameters_of(func: Callable[..., Any]) -> Parameters:
     unfillable: dict[str, str] = {}
     for name, parameter in signature.parameters.items():
         annotation = _resolved(hints.get(name, parameter.annotation))
+        if _is_simple(parameter.default) and _is_simple(annotation):
+            continue
         _refuse_unreadable(func, name, annotation)
         wanted = _wanted(func, parameter, annotation)
         if (reason := _unfillable(parameter, annotation, wanted)) is not None:
@@ -105,6 +107,11 @@ def shown(func: Callable[..., Any]) -> str:
 def _hints(func: Callable[..., Any], annotations: list[Any]) -> Mapping[str, Any]:
     # Annotations that are no text are what they are; to ask for the hints costs more than all the rest.
     return hints_of(func) if any(isinstance(one, str) for one in annotations) else {}
+
+
+def _is_simple(value: Any) -> bool:
+    """Whether a default or an annotation is nothing to look into: a builtin type, or nothing at all."""
+    return value is None or (type(value) is type and (value is _P.empty or value.__module__ == "builtins"))
 
 
 def _resolved(annotation: Any) -> Any:
