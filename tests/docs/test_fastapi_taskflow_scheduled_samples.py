@@ -119,7 +119,7 @@ RETRIES = """
 async def critical_sync() -> None:
     ...
 """
-#: Of the page on the TaskManager; its third sample needs an executor of processes.
+#: Of the page on the TaskManager; its third sample is among those on processes.
 CLEANUP = """
 @task_manager.schedule(
     every=300,
