@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar, Unpack
 
 from outlive.core.config import UNSET, TaskConfig, TaskOptions, config_of
-from outlive.core.schedule import Misfire, Overlap, Policy
+from outlive.core.schedule import Misfire, Overlap
 from outlive.definitions.definition import name_of
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import (
@@ -13,6 +14,7 @@ from outlive.definitions.schedule import (
     RunOnStartup,
     Schedule,
     Timing,
+    TimingOptions,
     check_jitter,
     check_options,
     seconds_between,
@@ -67,16 +69,20 @@ class Declarations:
         """
         return self._decorator(config_of(options), None)
 
-    def schedule(
+    def schedule(  # noqa: PLR0913 - the options of the product, one name each
         self,
         *,
         every: float | None = None,
         cron: str | None = None,
         timezone: str = "UTC",
+        start: datetime | None = None,
+        end: datetime | None = None,
         run_on_startup: RunOnStartup = False,
+        paused: bool = False,
         misfire: Misfire = "skip",
         grace: float | None = None,
         overlap: Overlap = "allow",
+        jitter: float = 0.0,
         **options: Unpack[TaskOptions],
     ) -> Callable[[F], F]:
         """Run a function without arguments by itself, and declare it as a task if it is not one yet.
@@ -84,16 +90,31 @@ class Declarations:
         Give `every` (seconds, a fixed rate) or `cron` (five fields or an alias such as `@daily`, in `timezone`). Each
         slot fires once, however many instances share the backend. The first comes after `every` seconds or at the
         first cron slot; `run_on_startup=True` fires at once too, one time for the instances that start together,
-        `"each"` in every one of them.
+        `"each"` in every one of them. No slot is before `start` and none after `end` (datetimes; naive ones are UTC);
+        a fixed rate begins at `start`. `paused=True` lets it wait for `resume_schedule`.
 
         `misfire` is for slots that came while no instance ran, or that are more than `grace` seconds late (default:
         until the next slot, at least 1 and at most 60): `"skip"` drops them, `"latest"` fires the newest, `"all"`
-        every one. `overlap="skip"` drops a slot while an earlier run has not ended. What is dropped is counted, with
-        the reason, where the schedule is listed. Other options are those of `task`. Runs are always stored.
+        every one. While an earlier run has not ended, `overlap="allow"` fires beside it, `"skip"` drops the slot,
+        `"wait"` fires after it, and `"cancel_previous"` has it cancelled and fires when it has ended; of slots that
+        wait together the newest fires, with `misfire="all"` every one. `jitter` fires each slot up to so many seconds
+        later, by chance. What is dropped is listed with the schedule, with the reason. Other options are those of
+        `task`. Runs are always stored.
 
         Raises `ConfigError` or `DefinitionError`, both `ValueError`s, for what cannot work.
         """
-        timing = timing_of(every, cron, timezone, run_on_startup, Policy(misfire, grace, overlap))
+        given = TimingOptions(
+            every=every,
+            cron=cron,
+            timezone=timezone,
+            start=start,
+            end=end,
+            misfire=misfire,
+            grace=grace,
+            overlap=overlap,
+            jitter=jitter,
+        )
+        timing = timing_of(given, run_on_startup=run_on_startup, paused=paused)
         return self._decorator(config_of(options), timing)
 
     def interval(
@@ -185,13 +206,7 @@ class Declarations:
         if is_new and options.name is not None:
             self._plan.check(options.name)
         definition = self.registry.register(func, options, implied=True) if is_new else self.registry.of(func)
-        try:
-            definition.check_call((), {})
-        except TypeError as error:
-            raise DefinitionError(
-                f"{definition.display_name} cannot be scheduled, since nobody gives it arguments: {error}; "
-                f"give its parameters defaults, or schedule a function that calls it"
-            ) from error
+        definition.check_schedulable()
         name = options.name or definition.identity
         label = None if name == definition.identity else options.name
         options = UNSET if is_new else replace(options, name=label)

@@ -9,6 +9,7 @@ import anyio
 
 from outlive.core.config import EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
+from outlive.core.queues import Limit
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
@@ -89,6 +90,7 @@ class Task(Generic[R]):
         "_started_event",
         "args",
         "attempts",
+        "body",
         "context",
         "control",
         "deaths",
@@ -98,17 +100,20 @@ class Task(Generic[R]):
         "fence",
         "follower",
         "func",
+        "gates",
         "has_begun",
         "has_seen_stop",
         "hold",
         "id",
         "is_alias",
         "is_ordered",
+        "is_parked",
         "is_stopping",
         "is_submitted",
         "is_waiting",
         "journal",
         "kwargs",
+        "limits",
         "note",
         "outcome",
         "run_at",
@@ -131,6 +136,8 @@ class Task(Generic[R]):
     ) -> None:
         self.definition = definition
         self.func: Callable[..., Any] = definition.func
+        #: What executors call for it.
+        self.body = definition.body
         self.args = args
         self.kwargs = kwargs
         self.effective = effective
@@ -151,23 +158,16 @@ class Task(Generic[R]):
         self.runner: asyncio.Task[None] | None = None
         #: What the record's log says from the beginning: which of its options a restart would lose.
         self.note: str | None = None
-        #: Whether the current attempt has made its first step.
-        self.has_begun = False
-        #: What `cancelled()` tells the body.
-        self.is_stopping = False
-        #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
-        self.has_seen_stop = False
-        #: What the attempt counts as if its body ends because it was stopped.
-        self.stop_as: Cancelled | Interrupted | None = None
+        self._set_up_attempts()
         #: The next of a request's `add_task` calls, which starts when this one's first attempt is over.
         self.follower: Task[Any] | None = None
         self.hold: Hold | None = None
         #: Whether it keeps its place among the request's `add_task` calls.
         self.is_ordered = False
+        #: What its attempts have to be permitted beside a slot of this process.
+        self.limits: tuple[Limit, ...] = ()
         #: What its attempts hold, where it is the run of an interval that has something to hold.
         self.turn: Turn | None = None
-        #: Whether the current attempt waits for that.
-        self.is_waiting = False
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.
@@ -178,6 +178,21 @@ class Task(Generic[R]):
         self._started_event: anyio.Event | None = None
         self._attempt_event: anyio.Event | None = None
         self._finished_event: anyio.Event | None = None
+
+    def _set_up_attempts(self) -> None:
+        #: Whether the current attempt has made its first step.
+        self.has_begun = False
+        #: What `cancelled()` tells the body.
+        self.is_stopping = False
+        #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
+        self.has_seen_stop = False
+        #: What the attempt counts as if its body ends because it was stopped.
+        self.stop_as: Cancelled | Interrupted | None = None
+        #: The gates that the attempt under way has passed, and whether one keeps the next attempt back.
+        self.gates: Sequence[Any] = ()
+        self.is_parked = False
+        #: Whether the attempt waits for what its turn takes.
+        self.is_waiting = False
 
     def __repr__(self) -> str:
         return f"<Task {self.facts.func_name} {self.status} {self.id}>"

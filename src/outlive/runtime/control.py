@@ -76,7 +76,7 @@ class Control:
         journal = self._journal if task is None else task.journal
         (cancelled,) = await commit(journal, [Cancel(task_id, self._clock.now(), reason)])
         if cancelled:
-            self._forget(task or self._store.welcome_back(task_id), reason)
+            self.forget(task or self._store.welcome_back(task_id), reason)
             return True
         task = self._store.get(task_id)
         if task is not None and task.status is TaskStatus.RUNNING:
@@ -92,7 +92,8 @@ class Control:
             await self.cancel(task, reason)
         await self.follow(task)
 
-    def _forget(self, task: Task[Any] | None, reason: str) -> None:
+    def forget(self, task: Task[Any] | None, reason: str) -> None:
+        """Let go of a task of this process whose record was cancelled before it started."""
         if task is None:
             return
         task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))

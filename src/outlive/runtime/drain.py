@@ -95,7 +95,7 @@ class Drain:
         return any(
             task.is_pending and task.ends_with_process and task.shutdown_group == group and task.run_at <= now
             for task in self._store
-            if task.hold is None and task.is_durable
+            if task.hold is None and task.is_durable and not task.is_parked
         )
 
 
