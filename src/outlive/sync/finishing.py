@@ -32,6 +32,12 @@ def _forget(task: "asyncio.Task[Any]") -> None:
         _log.warning("%s failed (%s); its lease ends by itself", task.get_name(), error)
 
 
+async def get_ready() -> None:
+    """Load what `finish` needs now: it takes some time once, and others may wait when something ends."""
+    with anyio.CancelScope():
+        await asyncio.sleep(0)
+
+
 async def finish(work: Coroutine[Any, Any, T], what: str, patience: float = PATIENCE) -> T:
     """What `work` returns. A cancelled caller is told when it has ended, or after `patience` seconds."""
     task = in_background(work, what)
