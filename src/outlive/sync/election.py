@@ -13,7 +13,7 @@ from outlive.definitions.coordination import Coordination
 from outlive.errors import BackendError, ConfigError, ElectionNotRunningError, LeadershipLostError
 from outlive.ports import Backend, Handle, Lease, LeaseEvent
 from outlive.sync.choice import check_name, check_seconds
-from outlive.sync.finishing import finish, get_ready, in_background
+from outlive.sync.finishing import finish, in_background
 from outlive.sync.guarding import Guard
 from outlive.sync.holding import new_holder
 from outlive.sync.owners import Spec
@@ -171,7 +171,6 @@ class LeaderElection:
     # -- standing --------------------------------------------------------------------------------
 
     async def _run(self, near: Coordination) -> None:
-        await get_ready()
         try:
             while True:
                 again = await self._ask(near)
