@@ -5,6 +5,7 @@ from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
 from outlive.core.filter import Page, TaskFilter
+from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
@@ -22,6 +23,7 @@ from outlive.errors import (
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
+    UnknownQueueError,
     UnknownScheduleError,
     UnknownTaskError,
     WouldDeadlockError,
@@ -30,6 +32,7 @@ from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
 from outlive.router import TaskRouter
 from outlive.runtime.planner import ScheduledOnce
+from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
@@ -47,7 +50,9 @@ __all__ = [
     "NotInitializedError",
     "OutliveError",
     "Page",
+    "QueueConfig",
     "QueueFullError",
+    "QueueInfo",
     "ScheduleConflictError",
     "ScheduleInfo",
     "ScheduledOnce",
@@ -68,6 +73,7 @@ __all__ = [
     "TaskStateError",
     "TaskStatus",
     "Tasks",
+    "UnknownQueueError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WouldDeadlockError",

@@ -45,6 +45,10 @@ class QueueFullError(OutliveError):
     """A queue has no room for another task."""
 
 
+class UnknownQueueError(ConfigError):
+    """The manager declares its queues, and none has this name."""
+
+
 class JournalFullError(QueueFullError):
     """More writes are waiting than the journal may hold; the task was not accepted and left no record."""
 

@@ -186,7 +186,12 @@ class Backend(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date."""
+        """Connect and bring the schema up to date; harmless when repeated.
+
+        In a child that was forked while this was open, every verb raises `BackendError` until this was called there.
+        It then begins anew, and neither uses nor closes what belongs to the parent; or raises `BackendError` where it
+        cannot.
+        """
         ...
 
     async def close(self) -> None:
@@ -366,7 +371,8 @@ class Clock(Protocol):
 class Call(Protocol):
     """One attempt, as an executor sees it."""
 
-    func: Callable[..., Any]
+    #: The function, or what calls it with its dependencies.
+    body: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     id: str

@@ -15,11 +15,16 @@ from outlive.definitions.schedule import (
     Schedule,
     Timing,
     TimingOptions,
+    check_jitter,
     check_options,
     seconds_between,
     timing_of,
 )
 from outlive.errors import DefinitionError
+from outlive.sync.election import LeaderElection
+from outlive.sync.lock import Lock
+from outlive.sync.task_lock import TaskLock
+from outlive.sync.turns import LEASE_INTERVALS, TurnRules, deprecated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +36,8 @@ class _Declaration:
     func: Callable[..., Any]
     config: TaskConfig
     timing: Timing | float | None = None
+    rules: TurnRules | None = None
+    jitter: float = 0.0
 
     def within(self, prefix: str, defaults: TaskConfig) -> "_Declaration":
         """The same, below a router's prefix and options."""
@@ -110,12 +117,48 @@ class Declarations:
         timing = timing_of(given, run_on_startup=run_on_startup, paused=paused)
         return self._decorator(config_of(options), timing)
 
-    def interval(self, *, seconds: float, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
+    def interval(
+        self,
+        *,
+        seconds: float,
+        leader: LeaderElection | None = None,
+        max_lock_seconds: float | None = None,
+        min_lock_seconds: float | None = None,
+        sync: Lock | TaskLock | LeaderElection | None = None,
+        jitter: float = 0.0,
+        **options: Unpack[TaskOptions],
+    ) -> Callable[[F], F]:
         """Run a function without arguments again and again in every instance, from its start on.
 
-        `seconds` is the time between the end of one run and the start of the next. Other options are those of `task`.
+        `seconds` is the time between the end of one run and the start of the next, `jitter` (seconds) the most by
+        which each comes later, by chance. Other options are those of `task`, where `name` also names the task lock.
+
+        With `max_lock_seconds` or `leader` instances take turns: one runs it, the others skip it. `leader`: only where
+        this election is won; it must be added to the manager. `max_lock_seconds`: others may run it so long after the
+        process that did has crashed (at least `seconds`; with a leader 5 times `seconds` if left out); during a run
+        the lock is renewed. `min_lock_seconds`: nobody runs it for so long after a run (`seconds` if left out).
+        `sync`: a `Lock` that each run waits for and holds. They are taken in the order leader, task lock, lock, each
+        only where the one before was had.
+
+        Raises `ConfigError` or `DefinitionError`, both `ValueError`s, for what cannot work.
         """
-        return self._decorator(config_of(options), seconds_between(seconds))
+        between = seconds_between(seconds)
+        rules = TurnRules(between, leader, max_lock_seconds, min_lock_seconds, sync)
+        return self._decorator(config_of(options), between, rules, check_jitter(jitter))
+
+    def scheduled(
+        self,
+        *,
+        seconds: float,
+        max_lock_seconds: float | None = None,
+        leader: LeaderElection | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> Callable[[F], F]:
+        """Deprecated: `interval(seconds=N, max_lock_seconds=5 * N, min_lock_seconds=N)`."""
+        deprecated("scheduled() is deprecated; use interval() with max_lock_seconds or leader")
+        between = seconds_between(seconds)
+        most = between * LEASE_INTERVALS if max_lock_seconds is None else max_lock_seconds
+        return self._decorator(config_of(options), between, TurnRules(between, leader, most, between, None))
 
     def include_router(self, router: "TaskRouter", *, prefix: str = "", **defaults: Unpack[TaskOptions]) -> None:
         """Take over what `router` declares, now and later.
@@ -137,9 +180,11 @@ class Declarations:
 
     # -- what happens then -----------------------------------------------------------------------
 
-    def _decorator(self, config: TaskConfig, timing: Timing | float | None) -> Callable[[F], F]:
+    def _decorator(
+        self, config: TaskConfig, timing: Timing | float | None, rules: TurnRules | None = None, jitter: float = 0.0
+    ) -> Callable[[F], F]:
         def declare(func: F) -> F:
-            self._declare(_Declaration(func, config, timing))
+            self._declare(_Declaration(func, config, timing, rules, jitter))
             return func
 
         return declare
@@ -164,7 +209,9 @@ class Declarations:
         definition.check_schedulable()
         name = options.name or definition.identity
         label = None if name == definition.identity else options.name
-        self._plan.add(Schedule(name, func, timing, UNSET if is_new else replace(options, name=label)))
+        options = UNSET if is_new else replace(options, name=label)
+        turn = None if declaration.rules is None else declaration.rules.turn(name)
+        self._plan.add(Schedule(name, func, timing, options, turn, declaration.jitter))
 
 
 class TaskRouter(Declarations):

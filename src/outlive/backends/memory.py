@@ -1,5 +1,6 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
+import os
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
@@ -47,13 +48,17 @@ class MemoryBackend:
 
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._pid = os.getpid()
         self._rows: dict[str, Row] = {}
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
         self._run_keys: dict[str, Row] = {}
         self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
-        self._notes: deque[AuditEntry] = deque(maxlen=keep)
+        self._notes: deque[AuditEntry] = deque(maxlen=self._keep)
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
         self._queues = MemoryQueues(self._runs_at)
@@ -75,7 +80,9 @@ class MemoryBackend:
         }
 
     async def open(self) -> None:
-        """Nothing to do."""
+        """Nothing to do, but in a forked child: what was accepted before stays with the parent."""
+        if self._pid != os.getpid():
+            self._begin_empty()
 
     async def close(self) -> None:
         """Forget the instances; the records stay readable."""

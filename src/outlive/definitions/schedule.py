@@ -1,10 +1,11 @@
 """What fires by itself: schedules and intervals, as an application declares them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, TypedDict, cast, get_args
+from typing import Any, Literal, Protocol, TypedDict, cast, get_args
 
 from outlive.core.checks import is_seconds
 from outlive.core.config import UNSET, TaskConfig, TaskOptions, config_of
@@ -70,6 +71,21 @@ def split_options(options: ScheduleOptions) -> tuple[TimingOptions, TaskConfig]:
     return cast("TimingOptions", timing), config_of(cast("TaskOptions", others))
 
 
+class Turn(Protocol):
+    """What the runs of an interval hold, see `outlive.sync.turns`."""
+
+    def begin(self) -> AbstractAsyncContextManager[None]:
+        """From before there is a record until it has ended; raises `anyio.WouldBlock` where it is not our turn.
+
+        The task that has entered it is cancelled where the turn is lost, and leaving it raises `LockLostError`.
+        """
+        ...
+
+    def around(self, stop: Callable[[], None] | None) -> AbstractAsyncContextManager[None]:
+        """Around each attempt; where what it holds is lost, `stop` is called, or else the task is cancelled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A function that fires by itself; `timing` is a number for an interval: seconds between its runs."""
@@ -79,6 +95,10 @@ class Schedule:
     timing: Timing | float
     #: For the runs of this schedule alone, over those of the definition.
     options: TaskConfig = UNSET
+    #: For an interval whose runs hold something.
+    turn: Turn | None = None
+    #: Seconds by which each run of an interval may come later, by chance.
+    jitter: float = 0.0
 
 
 class Plan:
@@ -205,6 +225,13 @@ def seconds_between(seconds: float) -> float:
         return Every(seconds).seconds
     except ConfigError as error:
         raise ConfigError(str(error).replace("every=", "seconds=", 1)) from None
+
+
+def check_jitter(jitter: float) -> float:
+    """Check the `jitter` of an interval."""
+    if not is_seconds(jitter):
+        raise ConfigError(f"jitter={jitter!r} must be a number of seconds, 0 or more")
+    return float(jitter)
 
 
 def check_options(options: TaskConfig) -> None:

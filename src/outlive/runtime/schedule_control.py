@@ -78,6 +78,7 @@ class ScheduleControl:
         """Run it now, as a manual run."""
         schedule = self._plan.get(name) or await self._added(name)
         task = self._intake.build(schedule.func, (), {}, schedule.options)
+        task.keep_turn(schedule.turn)
         self._intake.enqueue([task])
         await task.durable()
         return task
