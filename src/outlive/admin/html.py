@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -197,10 +197,3 @@ def _read_flash(request: Request) -> tuple[str, str] | None:
         return None
     kind, colon, text = unquote(request.cookies.get(_FLASH, "")).partition(":")
     return (kind, text[:_FLASH_LONGEST]) if colon and kind in ("good", "bad") else None
-
-
-def plain_response(response: Response) -> Response:
-    """Give an answer that is no page the same headers."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
