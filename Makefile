@@ -10,7 +10,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-CODE := $(wildcard src tests scripts benchmarks)
+CODE := $(wildcard src tests scripts benchmarks examples)
 UV := $(shell command -v uv 2>/dev/null)
 
 # pyright comes whole from its wheel: no look for a newer one

@@ -5,6 +5,7 @@ from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
 from outlive.core.filter import Page, TaskFilter
+from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
@@ -18,9 +19,11 @@ from outlive.errors import (
     NotInitializedError,
     OutliveError,
     QueueFullError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskFailed,
     TaskStateError,
+    UnknownQueueError,
     UnknownScheduleError,
     UnknownTaskError,
     WouldDeadlockError,
@@ -28,7 +31,9 @@ from outlive.errors import (
 from outlive.manager import TaskManager, add_tasks
 from outlive.ports import Backend
 from outlive.router import TaskRouter
-from outlive.runtime.schedule_control import ScheduleInfo
+from outlive.runtime.planner import ScheduledOnce
+from outlive.runtime.queue_control import QueueInfo
+from outlive.runtime.schedule_info import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
@@ -46,8 +51,12 @@ __all__ = [
     "NotInitializedError",
     "OutliveError",
     "Page",
+    "QueueConfig",
     "QueueFullError",
+    "QueueInfo",
+    "ScheduleConflictError",
     "ScheduleInfo",
+    "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
     "Task",
@@ -66,6 +75,7 @@ __all__ = [
     "TaskStateError",
     "TaskStatus",
     "Tasks",
+    "UnknownQueueError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WouldDeadlockError",

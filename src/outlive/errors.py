@@ -45,6 +45,10 @@ class QueueFullError(OutliveError):
     """A queue has no room for another task."""
 
 
+class UnknownQueueError(ConfigError):
+    """The manager declares its queues, and none has this name."""
+
+
 class JournalFullError(QueueFullError):
     """More writes are waiting than the journal may hold; the task was not accepted and left no record."""
 
@@ -73,6 +77,10 @@ class UnknownScheduleError(OutliveError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class ScheduleConflictError(OutliveError):
+    """The name of a schedule is taken, or code declares what was to be changed at run time."""
 
 
 class TaskStateError(OutliveError):

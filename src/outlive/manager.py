@@ -15,10 +15,11 @@ from starlette.requests import HTTPConnection
 from uuid_utils import uuid7
 
 from outlive.backends.memory import MemoryBackend
-from outlive.backends.urls import backend_from
+from outlive.backends.urls import choose_backend
 from outlive.core.config import TaskConfig, TaskOptions, config_of
 from outlive.core.events import AttemptOverran, RuntimeEvent
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
+from outlive.core.queues import QueueConfig, declared_queues, queues_to_run
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.coordination import Coordination, bind, unbind
@@ -29,13 +30,15 @@ from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
-from outlive.router import Declarations
 from outlive.runtime.clock import SystemClock
+from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
+from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.runtime import Runtime
-from outlive.runtime.schedule_control import ScheduleInfo
 from outlive.runtime.store import TaskStore
+from outlive.schedules import Schedules
 from outlive.sync.election import LeaderElection
+from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
@@ -47,7 +50,7 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Declarations):
+class TaskManager(Schedules):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -61,6 +64,11 @@ class TaskManager(Declarations):
     records, never interrupted ones. `shutdown_grace` is what running tasks get at shutdown, `process_shutdown_timeout`
     those in processes, `shutdown_timeout` shielded ones. `lease`: after so long without a sign an instance counts as
     dead.
+
+    `queues` declares the queues and what each allows; another name is refused then, but for `"default"`. `max_size` is
+    short for a `"default"` queue of that size. Without both every name is a queue without limits. `run_queues` lets
+    this process run tasks of these queues alone, `run_tasks=False` none at all: it accepts them for other processes on
+    the same backend.
     """
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
@@ -82,11 +90,15 @@ class TaskManager(Declarations):
         poll_interval: float = 1.0,
         journal_capacity: int = 20_000,
         room: int = 10_000,
+        queues: Mapping[str, QueueConfig] | None = None,
+        max_size: int | None = None,
+        run_tasks: bool = True,
+        run_queues: Sequence[str] | None = None,
         observers: Sequence[Observer] = (log_event,),
         clock: Clock | None = None,
         **defaults: Unpack[TaskOptions],
     ) -> None:
-        self.backend = _choose_backend(backend, snapshot_db, snapshot_backend)
+        self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
         super().__init__(config_of(defaults))
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
@@ -100,6 +112,10 @@ class TaskManager(Declarations):
             journal_capacity=journal_capacity,
         )
         self._persists = requeue_pending is not False
+        self._queues = declared_queues(queues, max_size)
+        self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
+        if not (run_tasks or self.backend.durable):
+            raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
@@ -109,9 +125,23 @@ class TaskManager(Declarations):
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._pid = os.getpid()
+        #: What a fork has inherited, kept so that nothing of it is closed here: it goes on in the parent.
+        self._of_parents: list[object] = []
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
+
+    # -- dependencies ----------------------------------------------------------------------------
+
+    @property
+    def dependency_overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        """What tasks are given instead of a dependency, by the dependency; for tests, as FastAPI's of the same name.
+
+        Looked at when an attempt begins. `manager.dependency_overrides.update(app.dependency_overrides)` takes over
+        those of an application.
+        """
+        return self.registry.overrides
 
     # -- coordination ----------------------------------------------------------------------------
 
@@ -124,7 +154,7 @@ class TaskManager(Declarations):
             )
         if election not in self._elections:
             self._elections.append(election)
-            if self._runtime is not None:
+            if self.is_started:
                 election.start(self.coordination)
 
     # -- scheduling ------------------------------------------------------------------------------
@@ -152,9 +182,9 @@ class TaskManager(Declarations):
         """
         return self.using().enqueue_sync(func, *args, **kwargs)
 
-    def using(self, **options: Unpack[TaskOptions]) -> "Enqueuer":
+    def using(self, **options: Unpack[TaskOptions]) -> Enqueuer:
         """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs."""
-        return Enqueuer(self, config_of(options))
+        return Enqueuer(lambda: self.runtime, config_of(options))
 
     async def enqueue_many(
         self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
@@ -197,7 +227,7 @@ class TaskManager(Declarations):
 
     def set_retention(self, days: float) -> None:
         """Delete finished records that ended more than `days` days ago; only before the manager has started."""
-        if self._runtime is not None:
+        if self.is_started:
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
 
@@ -208,7 +238,12 @@ class TaskManager(Declarations):
             yield
 
     async def startup(self) -> None:
-        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated."""
+        """Open the backend, recover what a dead process left, and begin to run; harmless when repeated.
+
+        In a child that was forked while the manager ran, it begins anew as an instance of its own. Raises
+        `BackendError` there for a SQLite file that the parent has open.
+        """
+        self._leave_to_parent()
         if self._runtime is not None:
             return
         if self._starting is None:
@@ -217,6 +252,9 @@ class TaskManager(Declarations):
 
     async def _start(self) -> None:
         try:
+            for schedule in self._plan:
+                if isinstance(schedule.turn, IntervalTurn):
+                    schedule.turn.check(schedule.name, self._elections)
             runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
             await runtime.start()
             self._runtime = runtime
@@ -227,6 +265,7 @@ class TaskManager(Declarations):
 
     async def shutdown(self) -> None:
         """Give back what has not started, let running tasks end within their deadlines, flush and close."""
+        self._leave_to_parent()
         if self._runtime is None:
             return
         if self._stopping is None:
@@ -235,11 +274,19 @@ class TaskManager(Declarations):
 
     async def _stop(self, runtime: Runtime) -> None:
         try:
-            for election in self._elections:
-                await election.stop()
-            await runtime.stop()
+            await runtime.stop(self._step_down)
         finally:
             self._runtime = self._stopping = None
+
+    def _leave_to_parent(self) -> None:
+        if self._pid != os.getpid():
+            self._of_parents += [self._runtime, self._starting, self._stopping]
+            self._runtime = self._starting = self._stopping = None
+            self._pid = os.getpid()
+
+    async def _step_down(self) -> None:
+        for election in self._elections:
+            await election.stop()
 
     async def __aenter__(self) -> Self:
         await self.startup()
@@ -299,31 +346,6 @@ class TaskManager(Declarations):
         """Run ended records again, written together; for each, say whether it will."""
         return list(await self.runtime.control.requeue_many(task_ids)) if task_ids else []
 
-    async def schedules(self) -> list[ScheduleInfo]:
-        """All schedules and intervals, by name: when they fire, when they last did, what was missed, and why."""
-        return await self.runtime.schedules.list()
-
-    async def pause_schedule(self, name: str) -> bool:
-        """Let a schedule fire no more, in all instances and over restarts; False where it is paused already.
-
-        Raises `UnknownScheduleError` where there is none of this name.
-        """
-        return await self.runtime.schedules.pause(name)
-
-    async def resume_schedule(self, name: str) -> bool:
-        """Let a paused schedule go on with its next slot; False where it is not paused.
-
-        Raises `UnknownScheduleError` where there is none of this name.
-        """
-        return await self.runtime.schedules.resume(name)
-
-    async def trigger_schedule(self, name: str) -> Task[Any]:
-        """Run the function of a schedule or interval now, beside its slots, as a manual run.
-
-        Raises `UnknownScheduleError` where this application declares none of this name.
-        """
-        return await self.runtime.schedules.trigger(name)
-
     async def leases(self) -> list[Lease]:
         """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
         return list(await self.runtime.backend.leases.held(self._clock.now()))
@@ -339,16 +361,17 @@ class TaskManager(Declarations):
     @property
     def store(self) -> TaskStore:
         """What this process holds live."""
-        return self._no_store if self._runtime is None else self._runtime.store
+        return self.runtime.store if self.is_started else self._no_store
 
     @property
     def runtime(self) -> Runtime:
-        """The running parts; `NotInitializedError` before start-up."""
+        """The running parts; `NotInitializedError` before start-up, and in a forked child until its own."""
         if self._runtime is None:
             raise NotInitializedError(
                 "the task manager is not running; call manager.init_app(app), use `async with manager`, "
                 "or await manager.startup()"
             )
+        self._runtime.process.check_here()
         return self._runtime
 
     @property
@@ -358,8 +381,40 @@ class TaskManager(Declarations):
 
     @property
     def is_started(self) -> bool:
-        """Whether the manager is running."""
-        return self._runtime is not None
+        """Whether the manager is running in this process."""
+        return self._runtime is not None and self._runtime.process.is_here
+
+    # -- queues ----------------------------------------------------------------------------------
+
+    async def queues(self) -> list[QueueInfo]:
+        """All queues in all instances, by name: what they allow, how much waits and runs."""
+        return await self.runtime.queues.list()
+
+    def queue_stats(self) -> list[dict[str, Any]]:
+        """What each declared queue has done in this process since it started, by name."""
+        return self.runtime.dispatcher.queues.stats(self.store)
+
+    async def update_queue_config(self, name: str, **changes: Unpack[QueueChanges]) -> dict[str, Any]:
+        """Change what a queue allows, in all instances and over restarts; None is no limit, what is left out stays.
+
+        Raises `UnknownQueueError` where there is no such queue, `ConfigError` for a value that cannot work.
+        """
+        return (await self.runtime.queues.change(name, changes)).to_dict()
+
+    async def reset_queue_config(self, name: str) -> None:
+        """Let a queue allow again what code says. Raises `UnknownQueueError`."""
+        await self.runtime.queues.reset(name)
+
+    async def pause_queue(self, name: str) -> bool:
+        """Let no more tasks of a queue start, in all instances and over restarts; False where it is paused already.
+
+        Tasks are accepted all the while. Raises `UnknownQueueError` where there is no such queue.
+        """
+        return await self.runtime.queues.pause(name, paused=True)
+
+    async def resume_queue(self, name: str) -> bool:
+        """Let the tasks of a paused queue start; False where it is not paused. Raises `UnknownQueueError`."""
+        return await self.runtime.queues.pause(name, paused=False)
 
     # -- wiring ----------------------------------------------------------------------------------
 
@@ -367,7 +422,17 @@ class TaskManager(Declarations):
         instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
         store = TaskStore()
         return Process(
-            instance, self.registry, store, self._clock, self._emit, self._limits, self._persists, self._plan
+            instance,
+            self.registry,
+            store,
+            self._clock,
+            self._emit,
+            self._limits,
+            self._persists,
+            self._queues,
+            self._run_queues,
+            self._runs_tasks,
+            self._plan,
         )
 
     def _make_executors(self) -> dict[str, Executor]:
@@ -387,54 +452,6 @@ class TaskManager(Declarations):
                 observer(event)
             except Exception:  # noqa: BLE001 - an observer is the user's; what it breaks must not be the runtime
                 _log.exception("observer %r raised on %s", observer, type(event).__name__)
-
-
-class Enqueuer:
-    """Accepts runs outside of requests, with one set of options."""
-
-    def __init__(self, manager: TaskManager, options: TaskConfig) -> None:
-        self._manager = manager
-        self._options = options
-
-    @overload
-    async def enqueue(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    @overload
-    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
-        """Accept one run of `func` and return its handle when the record is durable."""
-        runtime = self._manager.runtime
-        return await runtime.accept(runtime.intake.build(func, args, kwargs, self._options))
-
-    @overload
-    def enqueue_sync(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    @overload
-    def enqueue_sync(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
-    def enqueue_sync(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
-        """Accept one run of `func` from another thread and return its handle when the record is durable."""
-        runtime = self._manager.runtime
-        return runtime.accept_from_thread(runtime.intake.build(func, args, kwargs, self._options))
-
-    async def enqueue_many(
-        self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
-    ) -> list[Task[Any]]:
-        """Accept one run of `func` for each of `calls`, together or not at all."""
-        intake = self._manager.runtime.intake
-        tasks = intake.accept([intake.build(func, *_arguments(call), self._options) for call in calls])
-        for task in tasks:
-            if not task.is_durable:
-                await task.durable()
-        return tasks
-
-
-def _arguments(call: Sequence[Any] | Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return ((), dict(call)) if isinstance(call, Mapping) else (tuple(call), {})
-
-
-def _choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
-    chosen = backend if backend is not None else other if other is not None else path
-    if chosen is None:
-        return MemoryBackend()
-    return backend_from(chosen) if isinstance(chosen, str) else chosen
 
 
 def _positive(name: str, value: int | None) -> int | None:

@@ -10,7 +10,7 @@ from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
 from outlive.core.states import TaskStatus
 
@@ -186,7 +186,12 @@ class Backend(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date."""
+        """Connect and bring the schema up to date; harmless when repeated.
+
+        In a child that was forked while this was open, every verb raises `BackendError` until this was called there.
+        It then begins anew, and neither uses nor closes what belongs to the parent; or raises `BackendError` where it
+        cannot.
+        """
         ...
 
     async def close(self) -> None:
@@ -225,6 +230,10 @@ class Backend(Protocol):
         """Records that match, newest first, without logs and history."""
         ...
 
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """Records that hold a `run_key` and may start before this moment, earliest first, without logs and history."""
+        ...
+
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status; statuses without records may be missing."""
         ...
@@ -240,8 +249,9 @@ class Backend(Protocol):
     async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
         """Take over the schedules that an instance declares.
 
-        A known one keeps its next time unless its rule is another now, and stays paused if it is. One with a
-        `startup_window` is due now, unless it is paused or has fired within it.
+        A known one whose declaration is the one before keeps the rule, policy and next time in force; another
+        declaration comes into force, with its next time if the rule is another. A known one stays paused if it is.
+        One with a `startup_window` is due now, unless it is paused or has fired within it.
         """
         ...
 
@@ -258,6 +268,22 @@ class Backend(Protocol):
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause a schedule or let it go on, with this next time; False where it is so already, or unknown."""
+        ...
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add a schedule that nobody declares, or change the rule and policy in force of one that there is.
+
+        With `new` only where its name is free, without only where it is known; False where it is not so. A changed
+        one keeps its next time if its rule is the same, and its function and pause in any case.
+        """
+        ...
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule and its gaps; its records stay. False where there is none."""
+        ...
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest of the gaps that `Fire` has left, newest first; at least `GAPS_KEPT` are remembered."""
         ...
 
     async def queues(self) -> Sequence[QueueState]:
@@ -345,7 +371,8 @@ class Clock(Protocol):
 class Call(Protocol):
     """One attempt, as an executor sees it."""
 
-    func: Callable[..., Any]
+    #: The function, or what calls it with its dependencies.
+    body: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     id: str

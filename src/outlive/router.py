@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar, Unpack
 
 from outlive.core.config import UNSET, TaskConfig, TaskOptions, config_of
-from outlive.core.schedule import Misfire, Overlap, Policy
+from outlive.core.schedule import Misfire, Overlap
 from outlive.definitions.definition import name_of
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import (
@@ -13,11 +14,17 @@ from outlive.definitions.schedule import (
     RunOnStartup,
     Schedule,
     Timing,
+    TimingOptions,
+    check_jitter,
     check_options,
     seconds_between,
     timing_of,
 )
 from outlive.errors import DefinitionError
+from outlive.sync.election import LeaderElection
+from outlive.sync.lock import Lock
+from outlive.sync.task_lock import TaskLock
+from outlive.sync.turns import LEASE_INTERVALS, TurnRules, deprecated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +36,8 @@ class _Declaration:
     func: Callable[..., Any]
     config: TaskConfig
     timing: Timing | float | None = None
+    rules: TurnRules | None = None
+    jitter: float = 0.0
 
     def within(self, prefix: str, defaults: TaskConfig) -> "_Declaration":
         """The same, below a router's prefix and options."""
@@ -60,16 +69,20 @@ class Declarations:
         """
         return self._decorator(config_of(options), None)
 
-    def schedule(
+    def schedule(  # noqa: PLR0913 - the options of the product, one name each
         self,
         *,
         every: float | None = None,
         cron: str | None = None,
         timezone: str = "UTC",
+        start: datetime | None = None,
+        end: datetime | None = None,
         run_on_startup: RunOnStartup = False,
+        paused: bool = False,
         misfire: Misfire = "skip",
         grace: float | None = None,
         overlap: Overlap = "allow",
+        jitter: float = 0.0,
         **options: Unpack[TaskOptions],
     ) -> Callable[[F], F]:
         """Run a function without arguments by itself, and declare it as a task if it is not one yet.
@@ -77,24 +90,75 @@ class Declarations:
         Give `every` (seconds, a fixed rate) or `cron` (five fields or an alias such as `@daily`, in `timezone`). Each
         slot fires once, however many instances share the backend. The first comes after `every` seconds or at the
         first cron slot; `run_on_startup=True` fires at once too, one time for the instances that start together,
-        `"each"` in every one of them.
+        `"each"` in every one of them. No slot is before `start` and none after `end` (datetimes; naive ones are UTC);
+        a fixed rate begins at `start`. `paused=True` lets it wait for `resume_schedule`.
 
         `misfire` is for slots that came while no instance ran, or that are more than `grace` seconds late (default:
         until the next slot, at least 1 and at most 60): `"skip"` drops them, `"latest"` fires the newest, `"all"`
-        every one. `overlap="skip"` drops a slot while an earlier run has not ended. What is dropped is counted, with
-        the reason, where the schedule is listed. Other options are those of `task`. Runs are always stored.
+        every one. While an earlier run has not ended, `overlap="allow"` fires beside it, `"skip"` drops the slot,
+        `"wait"` fires after it, and `"cancel_previous"` has it cancelled and fires when it has ended; of slots that
+        wait together the newest fires, with `misfire="all"` every one. `jitter` fires each slot up to so many seconds
+        later, by chance. What is dropped is listed with the schedule, with the reason. Other options are those of
+        `task`. Runs are always stored.
 
         Raises `ConfigError` or `DefinitionError`, both `ValueError`s, for what cannot work.
         """
-        timing = timing_of(every, cron, timezone, run_on_startup, Policy(misfire, grace, overlap))
+        given = TimingOptions(
+            every=every,
+            cron=cron,
+            timezone=timezone,
+            start=start,
+            end=end,
+            misfire=misfire,
+            grace=grace,
+            overlap=overlap,
+            jitter=jitter,
+        )
+        timing = timing_of(given, run_on_startup=run_on_startup, paused=paused)
         return self._decorator(config_of(options), timing)
 
-    def interval(self, *, seconds: float, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
+    def interval(
+        self,
+        *,
+        seconds: float,
+        leader: LeaderElection | None = None,
+        max_lock_seconds: float | None = None,
+        min_lock_seconds: float | None = None,
+        sync: Lock | TaskLock | LeaderElection | None = None,
+        jitter: float = 0.0,
+        **options: Unpack[TaskOptions],
+    ) -> Callable[[F], F]:
         """Run a function without arguments again and again in every instance, from its start on.
 
-        `seconds` is the time between the end of one run and the start of the next. Other options are those of `task`.
+        `seconds` is the time between the end of one run and the start of the next, `jitter` (seconds) the most by
+        which each comes later, by chance. Other options are those of `task`, where `name` also names the task lock.
+
+        With `max_lock_seconds` or `leader` instances take turns: one runs it, the others skip it. `leader`: only where
+        this election is won; it must be added to the manager. `max_lock_seconds`: others may run it so long after the
+        process that did has crashed (at least `seconds`; with a leader 5 times `seconds` if left out); during a run
+        the lock is renewed. `min_lock_seconds`: nobody runs it for so long after a run (`seconds` if left out).
+        `sync`: a `Lock` that each run waits for and holds. They are taken in the order leader, task lock, lock, each
+        only where the one before was had.
+
+        Raises `ConfigError` or `DefinitionError`, both `ValueError`s, for what cannot work.
         """
-        return self._decorator(config_of(options), seconds_between(seconds))
+        between = seconds_between(seconds)
+        rules = TurnRules(between, leader, max_lock_seconds, min_lock_seconds, sync)
+        return self._decorator(config_of(options), between, rules, check_jitter(jitter))
+
+    def scheduled(
+        self,
+        *,
+        seconds: float,
+        max_lock_seconds: float | None = None,
+        leader: LeaderElection | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> Callable[[F], F]:
+        """Deprecated: `interval(seconds=N, max_lock_seconds=5 * N, min_lock_seconds=N)`."""
+        deprecated("scheduled() is deprecated; use interval() with max_lock_seconds or leader")
+        between = seconds_between(seconds)
+        most = between * LEASE_INTERVALS if max_lock_seconds is None else max_lock_seconds
+        return self._decorator(config_of(options), between, TurnRules(between, leader, most, between, None))
 
     def include_router(self, router: "TaskRouter", *, prefix: str = "", **defaults: Unpack[TaskOptions]) -> None:
         """Take over what `router` declares, now and later.
@@ -116,9 +180,11 @@ class Declarations:
 
     # -- what happens then -----------------------------------------------------------------------
 
-    def _decorator(self, config: TaskConfig, timing: Timing | float | None) -> Callable[[F], F]:
+    def _decorator(
+        self, config: TaskConfig, timing: Timing | float | None, rules: TurnRules | None = None, jitter: float = 0.0
+    ) -> Callable[[F], F]:
         def declare(func: F) -> F:
-            self._declare(_Declaration(func, config, timing))
+            self._declare(_Declaration(func, config, timing, rules, jitter))
             return func
 
         return declare
@@ -140,16 +206,12 @@ class Declarations:
         if is_new and options.name is not None:
             self._plan.check(options.name)
         definition = self.registry.register(func, options, implied=True) if is_new else self.registry.of(func)
-        try:
-            definition.check_call((), {})
-        except TypeError as error:
-            raise DefinitionError(
-                f"{definition.display_name} cannot be scheduled, since nobody gives it arguments: {error}; "
-                f"give its parameters defaults, or schedule a function that calls it"
-            ) from error
+        definition.check_schedulable()
         name = options.name or definition.identity
         label = None if name == definition.identity else options.name
-        self._plan.add(Schedule(name, func, timing, UNSET if is_new else replace(options, name=label)))
+        options = UNSET if is_new else replace(options, name=label)
+        turn = None if declaration.rules is None else declaration.rules.turn(name)
+        self._plan.add(Schedule(name, func, timing, options, turn, declaration.jitter))
 
 
 class TaskRouter(Declarations):

@@ -18,7 +18,20 @@ from tests.conformance.conformance_kit import FUNC, NOW, enqueue, plain
 
 from outlive.backends.memory import MemoryBackend
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
-from outlive.core.moves import Abandon, AskCancel, Cancel, Fire, Log, Move, Permit, Release, Requeue, Settle, Start
+from outlive.core.moves import (
+    Abandon,
+    AskCancel,
+    Cancel,
+    Fire,
+    Log,
+    Move,
+    Permit,
+    Release,
+    Requeue,
+    Settle,
+    Start,
+    Withdraw,
+)
 from outlive.core.queues import Limit, QueueConfig, QueueState
 from outlive.core.schedule import ScheduleEntry
 from outlive.core.states import TRANSITIONS, Event, TaskStatus
@@ -53,6 +66,7 @@ enqueues = st.fixed_dictionaries(
         "started": st.booleans(),
         "priority": st.sampled_from([-1, 0, 5]),
         "idempotency_key": st.sampled_from(["k", "l"]),
+        "run_key": st.sampled_from(["r", "s"]),
         "recoverable": st.booleans(),
         "requeue_on_interrupt": st.booleans(),
         "queue": st.sampled_from(QUEUES),
@@ -99,10 +113,12 @@ fires = st.fixed_dictionaries(
         "next_in": st.sampled_from([0.25, 0.5, None]),
         "becomes": st.sampled_from([True, True, False]),
         "exclusive": st.booleans(),
+        "waits": st.sampled_from([False, False, True]),
         "missed": st.sampled_from([0, 0, 2]),
     }
 )
-steps = st.lists(enqueues | others | fires, min_size=1, max_size=7)
+withdrawals = st.fixed_dictionaries({"verb": st.just("withdraw"), "id": ids, "key": st.sampled_from(["r", "s"])})
+steps = st.lists(enqueues | others | fires | withdrawals, min_size=1, max_size=7)
 entries = st.builds(
     ScheduleEntry,
     schedules,
@@ -110,6 +126,8 @@ entries = st.builds(
     st.sampled_from(["a", "b"]),
     st.sampled_from([NOW, NOW + 0.5, NOW + 1.25, None]),
     st.sampled_from([None, 0.5]),
+    st.sampled_from(["", "strict"]),
+    st.booleans(),
 )
 
 
@@ -193,6 +211,15 @@ class Comparison(RuleBasedStateMachine):
         ours = self.run(self.backend.pause(name, self.now + next_in, paused=paused))
         assert ours == self.run(self.reference.pause(name, self.now + next_in, paused=paused))
 
+    @rule(entry=entries, new=st.booleans())
+    def put(self, entry: ScheduleEntry, *, new: bool) -> None:
+        assert self.run(self.backend.put(entry, new=new)) == self.run(self.reference.put(entry, new=new))
+
+    @rule(name=schedules)
+    def remove(self, name: str) -> None:
+        ours, theirs = self.both("remove", name)
+        assert ours == theirs
+
     @rule(limit=st.integers(0, 3), without=st.sets(schedules), ahead=seconds)
     def due(self, limit: int, without: set[str], ahead: float) -> None:
         ours, theirs = self.both("due", self.now + ahead, limit, without)
@@ -232,6 +259,7 @@ class Comparison(RuleBasedStateMachine):
     @rule(
         statuses=st.none() | st.frozensets(st.sampled_from(TaskStatus)),
         func=st.sampled_from([None, FUNC, "send", "other"]),
+        schedule=st.sampled_from([None, None, "hourly"]),
         queue=st.sampled_from([None, "slow"]),
         limit=st.integers(0, 4),
         before=st.none() | ids,
@@ -240,11 +268,12 @@ class Comparison(RuleBasedStateMachine):
         self,
         statuses: frozenset[TaskStatus] | None,
         func: str | None,
+        schedule: str | None,
         queue: str | None,
         limit: int,
         before: str | None,
     ) -> None:
-        ours, theirs = self.both("find", TaskFilter(statuses, func, queue), Page(limit, before))
+        ours, theirs = self.both("find", TaskFilter(statuses, func, queue, schedule=schedule), Page(limit, before))
         assert [plain(record) for record in ours] == [plain(record) for record in theirs]
 
     @invariant()
@@ -252,6 +281,8 @@ class Comparison(RuleBasedStateMachine):
         for task_id in IDS:
             ours, theirs = self.both("get", task_id)
             assert (ours and plain(ours)) == (theirs and plain(theirs))
+        ours, theirs = self.both("planned", self.now + 0.5)
+        assert [plain(record) for record in ours] == [plain(record) for record in theirs]
         ours, theirs = self.both("find", EVERYTHING, Page())
         assert [plain(record) for record in ours] == [plain(record) for record in theirs]
 
@@ -259,6 +290,9 @@ class Comparison(RuleBasedStateMachine):
     def same_schedules(self) -> None:
         ours, theirs = self.both("schedules")
         assert ours == theirs
+        for name in SCHEDULES:
+            ours, theirs = self.both("gaps", name, 3)
+            assert list(ours) == list(theirs)
 
     @invariant()
     def same_leases(self) -> None:
@@ -288,7 +322,7 @@ class Comparison(RuleBasedStateMachine):
         slot = (states.get(step["schedule"]) or self.now) + step["late"]
         next_at = None if step["next_in"] is None else slot + step["next_in"]
         fired = slot if step["becomes"] else None
-        more = step["exclusive"], step["missed"], "late"
+        more = step["exclusive"], step["waits"], step["missed"], "late"
         fire = Fire(step["id"], step["schedule"], slot, next_at, self.now, fired, *more)
         states[step["schedule"]] = next_at
         return [fire, enqueue(step["id"], created_at=self.now, run_at=slot, schedule=step["schedule"])]
@@ -296,6 +330,8 @@ class Comparison(RuleBasedStateMachine):
     def move(self, step: dict[str, Any]) -> Move:
         if step["verb"] == "enqueue":
             return self.enqueue(step)
+        if step["verb"] == "withdraw":
+            return Withdraw(step["id"], step["key"], self.now, "replaced")
         record = self.run(self.reference.get(step["id"]))
         fence = max(0, (record.fence if record else 0) + step["drift"])
         owner = step["stranger"] or (record.owner if record else None) or "a"

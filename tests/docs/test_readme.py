@@ -1,6 +1,8 @@
 """The code in the README and in the docs is run as it stands."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,7 @@ def test_the_readme_application_does_what_the_readme_says(tmp_path, monkeypatch)
         answer = client.post("/signup", params={"email": "ada@example.com"}).json()
         for path in ("/a", "/b", "/c"):
             assert client.post(path).status_code == 200
+        assert client.post("/orders/7").status_code == 200
         assert client.portal is not None
         client.portal.call(page["nightly"])
         record = client.get(f"/tasks/{answer['task_id']}").json()
@@ -41,4 +44,6 @@ def test_the_readme_application_does_what_the_readme_says(tmp_path, monkeypatch)
 
     assert record["status"] == TaskStatus.SUCCESS
     assert "sending to ada@example.com" in record["logs"][0]
-    assert len(everything) == 7
+    assert len(everything) == 8
+    with closing(sqlite3.connect("orders.db")) as orders:
+        assert orders.execute("select * from booked").fetchall() == [(7,)]

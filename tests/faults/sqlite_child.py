@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, cast
 
@@ -175,6 +176,23 @@ async def lock_and_write(path: str, count: str, lease: str) -> None:
             assert offer(store, lock.fencing_token, "out")
     await backend.close()
     say("done")
+
+
+async def write_under_attack(path: str, lease: str) -> None:
+    """Acquire and write for ever, whatever happens to this process."""
+    backend = SqliteBackend(path, synchronous="NORMAL", busy_timeout=20)
+    await backend.open()
+    store = sqlite3.connect(f"{path}-store", isolation_level=None, timeout=20)
+    say("ready")
+    lock = Lock("shared", backend=backend, lease_duration=float(lease))
+    while True:
+        with suppress(LockLostError):
+            async with lock:
+                token = lock.fencing_token
+                is_in = offer(store, token, "in")
+                time.sleep(0.01)  # noqa: ASYNC251, TID251 - long work that cannot be interrupted
+                if not (is_in and offer(store, token, "out")):
+                    store.execute("insert into refused (pid, token) values (?, ?)", (os.getpid(), token))
 
 
 async def stop_inside(path: str, lease: str) -> None:

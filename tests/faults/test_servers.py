@@ -10,12 +10,14 @@ GRACE = 1.0
 #: What the supervisor of the workers, the interpreter and a busy machine may add to the grace.
 SLACK = 4.0
 
+GUNICORN = [
+    *["gunicorn", "ledger:app", "--chdir", str(APPS), "--bind", "127.0.0.1:0", "--workers", "4"],
+    *["--worker-class", "uvicorn_worker.UvicornWorker"],
+]
 COMMANDS = {
     "uvicorn": ["--workers", "4"],
-    "gunicorn": [
-        *["gunicorn", "ledger:app", "--chdir", str(APPS), "--bind", "127.0.0.1:0", "--workers", "4"],
-        *["--worker-class", "uvicorn_worker.UvicornWorker"],
-    ],
+    "gunicorn": GUNICORN,
+    "gunicorn-preload": [*GUNICORN, "--preload"],  # the application is made before the fork and started after it
 }
 
 

@@ -1,5 +1,7 @@
 """Worker processes whose application is gone."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,41 +13,41 @@ CHILD = Path(__file__).with_name("workers_child.py")
 
 
 @pytest.fixture
-def start(tmp_path):
-    started = []
-
-    def start():
-        command = [sys.executable, str(CHILD), str(tmp_path / "tasks.db"), str(tmp_path / "pid")]
-        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, text=True))
-        return started[0]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def worker_of(tmp_path):
-    path = tmp_path / "pid"
-    return int(wait_for("the body to begin", lambda: path.read_text() if path.exists() else None))
-
-
-def test_a_worker_ends_with_an_application_that_is_killed(start, tmp_path):
-    application = start()
-    worker = worker_of(tmp_path)
+def application(tmp_path):
+    command = [sys.executable, "-W", "ignore", str(CHILD), str(tmp_path / "tasks.db"), str(tmp_path / "pids")]
+    application = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    yield application
     application.kill()
+    application.communicate()
 
-    wait_for("the worker to end", lambda: not _runs(worker))
+
+@pytest.fixture
+def running(application, tmp_path):
+    """The worker and the program that its body has started, when a fork of the application holds its pipes too."""
+    path = tmp_path / "pids"
+    running = [int(pid) for pid in wait_for("the body to begin", lambda: path.exists() and path.read_text()).split()]
+    tell(application)
+    forked = int(application.stdout.readline())
+    yield running
+    os.kill(forked, signal.SIGKILL)
 
 
-def test_an_application_that_forgets_to_shut_down_ends_all_the_same(start, tmp_path):
-    application = start()
-    worker = worker_of(tmp_path)
+def tell(application):
     application.stdin.write("\n")
     application.stdin.flush()
 
+
+def test_a_worker_and_what_it_started_end_with_an_application_that_is_killed(application, running):
+    application.kill()
+
+    wait_for("the worker to end", lambda: not any(map(_runs, running)))
+
+
+def test_an_application_that_forgets_to_shut_down_ends_all_the_same(application, running):
+    tell(application)
+
     assert application.wait(20) == 0
-    wait_for("the worker to end", lambda: not _runs(worker))
+    wait_for("the worker to end", lambda: not any(map(_runs, running)))
 
 
 def _runs(pid):

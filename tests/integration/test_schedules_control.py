@@ -134,7 +134,7 @@ async def test_a_schedule_that_code_no_longer_declares_is_listed_as_such(tmp_pat
         assert await after.pause_schedule("check")
         assert await after.resume_schedule("check")
 
-    assert (info.declared, info.trigger, info.kind) == (False, "every 60.0", "every")
+    assert (info.declared, info.trigger, info.kind) == (False, "every minute", "every")
 
 
 def site(backend_url: str) -> tuple[TestClient, Trail]:

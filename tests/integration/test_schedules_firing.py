@@ -5,39 +5,15 @@ import asyncio
 import pytest
 from support.instances import Shared
 from support.recording import Gate, Trail
+from support.slots import advance, runs, settled
 from support.waiting import ended, turns, until
 
-from outlive import BackendUnavailableError, MemoryBackend, TaskFilter, TaskManager, TaskStatus
+from outlive import BackendUnavailableError, MemoryBackend, TaskManager, TaskStatus
 from outlive.core.events import ScheduleFailed, SlotsMissed
 from outlive.core.moves import Fire
 from outlive.testing import ManualClock
 
 HOUR = 3600.0
-
-
-async def runs(manager):
-    """All scheduled runs, oldest first, once all of them have ended."""
-
-    async def all_ended():
-        found = await manager.find(TaskFilter(source="scheduled"))
-        return found if all(record.is_final for record in found) else None
-
-    await until(lambda: settled(manager))
-    while (found := await all_ended()) is None:
-        await turns()
-    return sorted(found, key=lambda record: record.run_at)
-
-
-async def settled(manager):
-    """Whether every slot that has come was dealt with."""
-    now = manager._clock.now()
-    return all(state.paused or (state.next_at or now + 1) > now for state in await manager.backend.schedules())
-
-
-async def advance(manager, clock, *steps):
-    for step in steps:
-        clock.advance(step)
-        await until(lambda: settled(manager))
 
 
 async def test_a_fixed_rate_fires_one_run_per_slot_the_first_after_one_interval(timed, clock):

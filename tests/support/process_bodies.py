@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -69,6 +71,31 @@ def waits(path: str) -> int:
     Path(path).write_text(str(os.getpid()))
     _wait_for(f"{path}.go")
     return os.getpid()
+
+
+def starts_a_program(path: str, *, ends: bool) -> None:
+    program = subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"])
+    Path(path).write_text(str(program.pid))
+    if not ends:
+        program.wait()
+
+
+def asks_for_more_than_its_limit(megabytes: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 500_000, hard))
+    try:
+        bytearray(megabytes * 1_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def fills_memory(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    held = []
+    while True:
+        held.append(os.urandom(1_000_000))
+        time.sleep(0.001)  # noqa: TID251 - as fast as a machine that others use can bear
 
 
 async def waits_async(path: str) -> int:

@@ -7,6 +7,7 @@ Both count an ignore that hides nothing as an error, so each `type: ignore` here
 from functools import partial
 from typing import Annotated, Any, assert_type
 
+import fast_depends
 from fastapi import Depends, FastAPI
 
 from outlive import ManagedBackgroundTasks, Task, TaskConfig, TaskErrorHandler, TaskManager, Tasks, add_tasks
@@ -29,6 +30,21 @@ async def nothing() -> None:
     """Neither arguments nor a result."""
 
 
+def connection() -> str:
+    """A dependency."""
+    return "connection"
+
+
+async def save(text: str, *, to: Annotated[str, Depends(connection)] = "", by: str = Depends(connection)) -> int:
+    """A coroutine function with injected parameters."""
+    return len(text + to + by)
+
+
+def load(path: str, by: str = fast_depends.Depends(connection)) -> bytes:
+    """A plain one."""
+    return f"{path}{by}".encode()
+
+
 class Mailer:
     """Its methods are tasks too."""
 
@@ -45,6 +61,8 @@ async def from_a_request(tasks: Tasks) -> None:
     assert_type(tasks.schedule(count, "a", limit=2), Task[int])
     assert_type(tasks.schedule(size, "a", 2.0), Task[int])
     assert_type(tasks.schedule(nothing), Task[None])
+    assert_type(tasks.schedule(save, "a"), Task[int])
+    assert_type(tasks.schedule(load, path="a"), Task[bytes])
     assert_type(tasks.schedule(Mailer().send, "ada"), Task[bool])
     assert_type(tasks.schedule(partial(size, scale=2.0), "a"), Task[int])
 
@@ -66,6 +84,8 @@ async def from_anywhere() -> None:
     """Outside of requests."""
     assert_type(await manager.enqueue(count, "a", limit=2), Task[int])
     assert_type(await manager.enqueue(size, "a", scale=2.0), Task[int])
+    assert_type(await manager.enqueue(save, "a"), Task[int])
+    assert_type(await manager.enqueue_sync(load, "a").result(), bytes)
     assert_type(await manager.using(queue="mail").enqueue(count, "a"), Task[int])
     assert_type(await manager.using(run_in=60).enqueue(size, "a"), Task[int])
 
@@ -89,6 +109,8 @@ async def refused_in_a_request(tasks: Tasks) -> None:
     tasks.schedule(count, "a", wrong=1)  # type: ignore[call-arg]
     tasks.schedule(size, "a", 1.0, 2.0)  # type: ignore[call-overload]
     tasks.schedule(size)  # type: ignore[call-overload]
+    tasks.schedule(save)  # type: ignore[call-overload]
+    tasks.schedule(load, 5)  # type: ignore[call-overload]
     tasks.schedule("size")  # type: ignore[call-overload]
 
     tasks.after_route.schedule(count, 5)  # type: ignore[call-overload]

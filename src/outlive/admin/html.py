@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from outlive.admin import words
 from outlive.admin.access import Access, AdminUser
 from outlive.admin.assets import Assets
-from outlive.core.record import TaskRecord
+from outlive.core.record import TaskRecord, moment
 
 #: No script but our own files, no style but our own files, nothing from anywhere else, in no other page's frame.
 POLICY = (
@@ -83,7 +83,9 @@ class Pages:
             "percent": words.percent,
             "clock": words.clock,
         }
-        cast("dict[str, Any]", self._environment.globals).update(navigation=NAVIGATION, name_of=name_of)
+        cast("dict[str, Any]", self._environment.globals).update(
+            navigation=NAVIGATION, name_of=name_of, moment_of=moment
+        )
 
     def render(
         self, request: Request, template: str, user: AdminUser | None, *, code: int = 200, **values: Any

@@ -1,5 +1,6 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
+import os
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
@@ -23,10 +24,11 @@ from outlive.core.moves import (
     Requeue,
     Settle,
     Start,
+    Withdraw,
 )
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import LogLine, TaskRecord, moment
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
@@ -46,12 +48,17 @@ class MemoryBackend:
 
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._pid = os.getpid()
         self._rows: dict[str, Row] = {}
         self._finished: dict[str, None] = {}
         self._keys: dict[str, str] = {}
+        self._run_keys: dict[str, Row] = {}
         self._aliases: dict[str, str] = {}
         self._instances: dict[str, tuple[Instance, float]] = {}
-        self._notes: deque[AuditEntry] = deque(maxlen=keep)
+        self._notes: deque[AuditEntry] = deque(maxlen=self._keep)
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
         self._queues = MemoryQueues(self._runs_at)
@@ -59,6 +66,7 @@ class MemoryBackend:
         self.leases = MemoryLeases()
         self._verbs = {
             Fire: self._timetable.fire,
+            Withdraw: self._withdraw,
             Enqueue: self._enqueue,
             Permit: self._permit,
             Start: self._start,
@@ -72,7 +80,9 @@ class MemoryBackend:
         }
 
     async def open(self) -> None:
-        """Nothing to do."""
+        """Nothing to do, but in a forked child: what was accepted before stays with the parent."""
+        if self._pid != os.getpid():
+            self._begin_empty()
 
     async def close(self) -> None:
         """Forget the instances; the records stay readable."""
@@ -101,16 +111,31 @@ class MemoryBackend:
         if holder is not None:
             self._stand_for(move.id, holder)
             return False
+        if move.run_key is not None and move.started_at is None and self._run_key_holder(move.run_key) is not None:
+            return False
         self._take_key(move)
         row = self._add(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
         return True
 
+    def _withdraw(self, move: Withdraw) -> bool:
+        row = self._run_key_holder(move.run_key)
+        if row is None:
+            return False
+        self._end_unstarted(row, TaskStatus.CANCELLED, move.at, move.reason)
+        return True
+
+    def _run_key_holder(self, run_key: str) -> Row | None:
+        row = self._run_keys.get(run_key)
+        return row if row is not None and row.run_key == run_key and row.has_not_started else None
+
     def _add(self, move: Enqueue) -> Row:
         if move.schedule is not None:
             self._of_schedule.setdefault(move.schedule, set()).add(move.id)
         row = self._rows[move.id] = Row(move)
+        if move.run_key is not None and move.started_at is None and move.rejected is None:
+            self._run_keys[move.run_key] = row
         return row
 
     def _key_holder(self, facts: Enqueue) -> Row | None:
@@ -205,6 +230,8 @@ class MemoryBackend:
         del self._finished[task_id]
         if row.facts.schedule is not None:
             self._of_schedule[row.facts.schedule].discard(task_id)
+        if row.run_key is not None and self._run_keys.get(row.run_key) is row:
+            del self._run_keys[row.run_key]
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
@@ -261,6 +288,7 @@ class MemoryBackend:
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
         row.error = row.stacktrace = row.reason = row.ended_at = None
         row.cancel_requested = False
+        row.run_key = None
         return True
 
     def _log(self, move: Log) -> bool:
@@ -336,6 +364,11 @@ class MemoryBackend:
         records = (record_of(self._rows[i]) for i in ids)
         return list(islice((record for record in records if conditions.matches(record)), page.limit))
 
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        rows = [row for row in self._run_keys.values() if row.has_not_started and row.run_at < before]
+        return [record_of(row) for row in sorted(rows, key=lambda row: (row.run_at, row.facts.id))]
+
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
         counts: dict[TaskStatus, int] = {}
@@ -376,6 +409,18 @@ class MemoryBackend:
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""
         return self._timetable.pause(schedule, next_at, paused=paused)
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return self._timetable.put(entry, new=new)
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return self._timetable.remove(schedule)
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        return self._timetable.gaps(schedule, limit)
 
     # -- queues ----------------------------------------------------------------------------------
 

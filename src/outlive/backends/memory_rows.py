@@ -27,6 +27,7 @@ class Row:
         "owner",
         "reason",
         "run_at",
+        "run_key",
         "stacktrace",
         "started_at",
         "status",
@@ -39,6 +40,7 @@ class Row:
         self.attempts = 0
         self.owner = facts.owner
         self.run_at = facts.run_at
+        self.run_key = facts.run_key
         self.started_at: float | None = None
         self.ended_at: float | None = None
         self.error: str | None = None
@@ -48,6 +50,11 @@ class Row:
         self.logs: list[LogLine] | None = None
         self.history: list[AttemptRecord] | None = None
         self.aliases: list[str] | None = None
+
+    @property
+    def has_not_started(self) -> bool:
+        """Whether no attempt has ever begun."""
+        return self.status is TaskStatus.PENDING and self.fence == 0
 
 
 def attempt(row: Row, outcome: TaskStatus | None) -> AttemptRecord:
@@ -93,6 +100,7 @@ def record_of(row: Row, *, whole: bool = False) -> TaskRecord:
         queue=facts.queue,
         label=facts.label,
         schedule=facts.schedule,
+        run_key=row.run_key,
         idempotency_key=facts.idempotency_key,
         arguments=facts.arguments,
         summary=facts.summary,

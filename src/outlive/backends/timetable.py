@@ -1,11 +1,12 @@
 """Schedules in memory, the next one first."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 
 from outlive.core.moves import OVERLAPS, Fire
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import GAPS_KEPT, Gap, ScheduleEntry, ScheduleState
 from outlive.ports import Due
 
 
@@ -15,6 +16,7 @@ class Timetable:
     def __init__(self, is_running: Callable[[str], bool]) -> None:
         self._is_running = is_running
         self._states: dict[str, ScheduleState] = {}
+        self._gaps: dict[str, deque[Gap]] = {}
         # An entry is stale when its schedule has another next time by now, or is paused.
         self._coming: list[tuple[float, str]] = []
 
@@ -28,10 +30,14 @@ class Timetable:
         state = self._states.get(move.schedule)
         if state is None or state.paused or state.next_at is None or state.next_at != move.slot:
             return False
-        overlaps = move.fired is not None and move.exclusive and self._is_running(move.schedule)
+        running = (move.exclusive or move.waits) and self._is_running(move.schedule)
+        if running and move.waits:
+            return False
+        overlaps = running and move.fired is not None
         missed = move.missed + overlaps
         if missed:
             reason = OVERLAPS if overlaps else move.reason
+            self._gaps.setdefault(state.name, deque(maxlen=GAPS_KEPT)).append(Gap(move.slot, missed, move.at, reason))
             state = replace(state, missed=state.missed + missed, missed_at=move.at, missed_reason=reason)
         if move.fired is not None and not overlaps:
             state = replace(state, last_at=move.fired, last_id=move.id)
@@ -50,8 +56,8 @@ class Timetable:
         next_at: float | None = None
         while self._coming and next_at is None:
             at, name = heappop(self._coming)
-            state = self._states[name]
-            if state.paused or state.next_at != at or (seen and seen[-1] == (at, name)):
+            state = self._states.get(name)
+            if state is None or state.paused or state.next_at != at or (seen and seen[-1] == (at, name)):
                 continue
             seen.append((at, name))
             if name not in without:
@@ -73,6 +79,27 @@ class Timetable:
         self._set(replace(state, paused=paused, next_at=next_at))
         return True
 
+    def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change one at run time."""
+        known = self._states.get(entry.name)
+        if (known is None) != new:
+            return False
+        if known is None:
+            self._set(_first(entry, None))
+        else:
+            next_at = known.next_at if known.rule == entry.rule else entry.next_at
+            self._set(replace(known, rule=entry.rule, policy=entry.policy, next_at=next_at))
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Forget one."""
+        self._gaps.pop(name, None)
+        return self._states.pop(name, None) is not None
+
+    def gaps(self, name: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        return list(self._gaps.get(name, ()))[::-1][:limit]
+
     def _set(self, state: ScheduleState) -> None:
         self._states[state.name] = state
         if state.next_at is not None and not state.paused:
@@ -81,9 +108,17 @@ class Timetable:
 
 def _declared(known: ScheduleState | None, entry: ScheduleEntry) -> ScheduleState:
     if known is None:
-        return ScheduleState(entry.name, entry.func, entry.rule, entry.next_at)
+        return _first(entry, entry.declared)
+    if known.declared == entry.declared:
+        return replace(known, func=entry.func)
     next_at = known.next_at if known.rule == entry.rule else entry.next_at
-    return replace(known, func=entry.func, rule=entry.rule, next_at=next_at)
+    declared = replace(known, func=entry.func, rule=entry.rule, policy=entry.policy, next_at=next_at)
+    return replace(declared, declared=entry.declared)
+
+
+def _first(entry: ScheduleEntry, declared: str | None) -> ScheduleState:
+    state = ScheduleState(entry.name, entry.func, entry.rule, entry.next_at, entry.paused)
+    return replace(state, policy=entry.policy, declared=declared)
 
 
 def _started(state: ScheduleState, entry: ScheduleEntry, now: float) -> ScheduleState:

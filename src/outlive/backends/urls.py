@@ -8,6 +8,14 @@ from outlive.errors import ConfigError
 from outlive.ports import Backend
 
 
+def choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
+    """What a manager works with that was given these, the first that is there; memory where nothing is."""
+    chosen = backend if backend is not None else other if other is not None else path
+    if chosen is None:
+        return MemoryBackend()
+    return backend_from(chosen) if isinstance(chosen, str) else chosen
+
+
 def backend_from(url: str) -> Backend:
     """`memory://`, `sqlite:///relative.db`, `sqlite:////absolute.db`, or a plain path of a SQLite file.
 

@@ -23,7 +23,7 @@ class ArgumentsCodec:
     """Encodes the arguments of one function and brings them back."""
 
     def __init__(self, func: Callable[..., Any], signature: inspect.Signature) -> None:
-        hints = _hints_of(func)
+        hints = hints_of(func)
         self._signature = signature
         self._codecs = {name: _codec_of(p, hints) for name, p in signature.parameters.items()}
         self._in_order = tuple(self._codecs.values())
@@ -100,7 +100,7 @@ def _members(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", stored)
 
 
-def _hints_of(func: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(func: Callable[..., Any]) -> dict[str, Any]:
     """The annotations by parameter. One that cannot be read stays text and is refused when a value is passed for it."""
     target = _annotated(func)
     try:

@@ -190,6 +190,11 @@ class EffectiveConfig:
     on_error: TaskErrorHandler | None
     even_on_error: bool
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether starts of such a run have to be permitted."""
+        return self.concurrency_key is not None or self.rate is not None
+
     @classmethod
     def of(cls, merged: TaskConfig) -> Self:
         """Read a config that was merged over `DEFAULTS`."""

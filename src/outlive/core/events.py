@@ -42,6 +42,22 @@ class LeaseLost:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnSkipped:
+    """An interval did not run this time, since somebody else leads or has its task lock."""
+
+    interval: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLost:
+    """An interval lost the leadership or the task lock while it ran; its run was cancelled."""
+
+    interval: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceRescued:
     """A dead instance's records were taken from it."""
 
@@ -102,6 +118,8 @@ RuntimeEvent = (
     | ErrorHandlerFailed
     | AttemptOverran
     | LeaseLost
+    | TurnSkipped
+    | TurnLost
     | InstanceRescued
     | CannotRun
     | BackendTrouble

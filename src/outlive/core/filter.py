@@ -15,6 +15,8 @@ class TaskFilter:
     func: str | None = None
     queue: str | None = None
     source: str | None = None
+    #: The schedule whose slots they are.
+    schedule: str | None = None
 
     def matches(self, record: TaskRecord) -> bool:
         """Say whether a record meets every condition."""
@@ -23,6 +25,7 @@ class TaskFilter:
             and (self.func is None or self.func in (record.func, record.func_name))
             and (self.queue is None or record.queue == self.queue)
             and (self.source is None or record.source == self.source)
+            and (self.schedule is None or record.schedule == self.schedule)
         )
 
 

@@ -19,8 +19,8 @@ OVERLAPS = "an earlier run had not ended (overlap='skip')"
 class Fire:
     """Take a slot: the schedule's next time goes from `slot` to `next_at`, if that still is its next time.
 
-    The `Enqueue` under the same id, in the same batch, takes effect only if this has `fired`. An `exclusive` one that
-    meets a live run of the schedule takes the slot as missed.
+    The `Enqueue` under the same id, in the same batch, takes effect only if this has `fired`. Where a run of the
+    schedule lives, an `exclusive` one takes the slot as missed, and one that `waits` has no effect.
     """
 
     id: str
@@ -31,17 +31,32 @@ class Fire:
     #: The slot that becomes the record, None where none does.
     fired: float | None = None
     exclusive: bool = False
+    waits: bool = False
     #: How many slots become no record, and why.
     missed: int = 0
     reason: str | None = None
 
 
 @dataclass(slots=True)
+class Withdraw:
+    """Cancel the record that holds a `run_key`: pending -> cancelled.
+
+    A record holds its key until it starts or ends. What takes its place is an `Enqueue` in the same batch; `id` is
+    that of the one who asks, and may be that `Enqueue`'s.
+    """
+
+    id: str
+    run_key: str
+    at: float
+    reason: str
+
+
+@dataclass(slots=True)
 class Enqueue:
     """Accept a run: nothing -> pending, and with `started_at` at once pending -> running under fence 1.
 
-    With `schedule` it is the record of a slot, and takes effect only if a `Fire` under its id has. With `rejected`
-    the record says why it was not accepted: nothing -> rejected.
+    With `schedule` it is the record of a slot, and takes effect only if a `Fire` under its id has. One whose `run_key`
+    is held has no effect. With `rejected` the record says why it was not accepted: nothing -> rejected.
     """
 
     id: str
@@ -66,6 +81,7 @@ class Enqueue:
     requeue_on_interrupt: bool = False
     schedule: str | None = None
     rejected: str | None = None
+    run_key: str | None = None
 
 
 @dataclass(slots=True)
@@ -160,7 +176,10 @@ class AskCancel:
 
 @dataclass(slots=True)
 class Requeue:
-    """A person asks for another run: a final status -> pending, unowned, due at once, attempts counted from 0."""
+    """A person asks for another run: a final status -> pending, unowned, due at once, attempts counted from 0.
+
+    It has no `run_key` any more.
+    """
 
     id: str
     at: float
@@ -177,4 +196,4 @@ class Log:
     message: str
 
 
-Move = Fire | Enqueue | Permit | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log
+Move = Fire | Withdraw | Enqueue | Permit | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log

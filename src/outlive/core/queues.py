@@ -1,6 +1,7 @@
 """Queues and the limits on what runs at once. Times are seconds."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from outlive.errors import ConfigError
@@ -71,3 +72,26 @@ def parse_rate(text: str) -> tuple[int, float]:
     if found is None or int(found[1]) < 1 or found[2] == "0":
         raise ConfigError(f'rate_limit={text!r} is no rate; write how many in which time, like "10/s" or "100/5m"')
     return int(found[1]), float(found[2] or 1) * _UNITS[found[3]]
+
+
+def declared_queues(queues: Mapping[str, QueueConfig] | None, max_size: int | None) -> dict[str, QueueConfig] | None:
+    """The queues of a manager, None where any name is one; `max_size` is short for a default queue of that size."""
+    if queues is None and max_size is None:
+        return None
+    declared = dict(queues or {})
+    if max_size is not None:
+        if DEFAULT_QUEUE in declared:
+            raise ConfigError(f"max_size={max_size!r} is short for queues={{'default': ...}}, which is given, too")
+        declared[DEFAULT_QUEUE] = QueueConfig(max_size=max_size)
+    declared.setdefault(DEFAULT_QUEUE, QueueConfig())
+    return declared
+
+
+def queues_to_run(names: Sequence[str] | None, declared: Mapping[str, QueueConfig] | None) -> frozenset[str] | None:
+    """The queues from which a process runs tasks, None for all."""
+    if names is None:
+        return None
+    for name in names:
+        if declared is not None and name not in declared:
+            raise ConfigError(f"run_queues names {name!r}, which is none of queues={sorted(declared)}")
+    return frozenset(names)

@@ -92,6 +92,8 @@ class TaskRecord:
     label: str | None = None
     #: Name of the schedule whose slot it is.
     schedule: str | None = None
+    #: By which a run that has not started can be found, replaced and cancelled.
+    run_key: str | None = None
     idempotency_key: str | None = None
     #: Encoded arguments, None where they cannot be stored.
     arguments: str | None = None
@@ -161,6 +163,7 @@ class TaskRecord:
             "func": self.func,
             "label": self.label,
             "schedule": self.schedule,
+            "run_key": self.run_key,
             "timing": self.timing,
             "run_at": self.run_at.isoformat(),
             "attempts": self.attempts,

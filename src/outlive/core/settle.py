@@ -2,9 +2,11 @@
 
 import traceback
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from outlive.core.moves import Settle
+from outlive.core.record import TaskRecord
 from outlive.core.retry import RetryPolicy
 from outlive.core.states import Event, TaskStatus
 from outlive.core.text import storable
@@ -61,6 +63,17 @@ class Attempt:
 
 #: A task that has killed so many workers in a row is not given another.
 MOST_DEATHS = 3
+
+#: How the error of an attempt begins whose worker process has ended before the body did.
+WORKER_DIED = "the worker process of this task "
+
+
+def deaths_in_a_row(record: TaskRecord) -> int:
+    """How many of the last attempts that count, since a person last asked for a run, have died with their worker."""
+    failed = [attempt for attempt in record.history if attempt.outcome is TaskStatus.FAILED]
+    counted = failed[max(0, len(failed) - record.attempts) :]
+    deaths = takewhile(lambda attempt: (attempt.error or "").startswith(WORKER_DIED), reversed(counted))
+    return sum(1 for _ in deaths)
 
 
 def settle(attempt: Attempt, outcome: Outcome, now: float, chance: float) -> Settle:

@@ -45,6 +45,16 @@ class Trigger(Protocol):
         """The trigger as stored text; another text means that the schedule was changed."""
         ...
 
+    @property
+    def timezone(self) -> str | None:
+        """Zone of a cron expression, None for a fixed rate."""
+        ...
+
+    @property
+    def period(self) -> float | None:
+        """Seconds between two slots of a fixed rate, None for a cron expression."""
+        ...
+
     def next_after(self, moment: float, slot: float | None = None) -> float | None:
         """The first slot later than `moment`, None if there is none; `slot` is one that is known."""
         ...
@@ -78,6 +88,16 @@ class Every:
     def key(self) -> str:
         """The trigger as stored text."""
         return f"every {float(self.seconds)!r}"
+
+    @property
+    def timezone(self) -> None:
+        """A fixed rate knows no zone."""
+        return
+
+    @property
+    def period(self) -> float:
+        """Seconds between two slots."""
+        return self.seconds
 
     def next_after(self, moment: float, slot: float | None = None) -> float:
         """The next slot of the grid that `slot` lies on; without one the grid begins at `moment`."""
@@ -120,6 +140,11 @@ class Cron:
     def key(self) -> str:
         """The trigger as stored text."""
         return f"cron {self._fields} {self.timezone}"
+
+    @property
+    def period(self) -> None:
+        """Its slots lie differently far apart."""
+        return
 
     @cached_property
     def _fields(self) -> str:

@@ -36,6 +36,9 @@ class Run(Protocol):
 
 current: ContextVar[Run | None] = ContextVar("outlive_task", default=None)
 
+#: The fencing token of the turn that the current code runs in.
+turn_token: ContextVar[int | None] = ContextVar("outlive_turn_token", default=None)
+
 _outside = logging.getLogger("outlive.task")
 
 
@@ -48,6 +51,9 @@ class TaskContext:
     #: 0 for the first attempt.
     attempt: int
     tags: Mapping[str, str]
+    #: For a run of an interval that takes turns: a number that grows with each turn. A store that refuses smaller ones
+    #: than it has seen is safe from a process that stood still.
+    fencing_token: int | None = None
 
 
 def get_task_context() -> TaskContext | None:
@@ -55,7 +61,7 @@ def get_task_context() -> TaskContext | None:
     task = current.get()
     if task is None:
         return None
-    return TaskContext(task.id, task.func_name, max(0, task.attempts - 1), task.tags)
+    return TaskContext(task.id, task.func_name, max(0, task.attempts - 1), task.tags, turn_token.get())
 
 
 def task_log(message: str, *, level: str = "info", **extra: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from outlive.core.codec import ArgumentsCodec
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
+from outlive.definitions.injection.parameters import NO_OVERRIDES, Overrides, Parameters, parameters_of
 from outlive.definitions.shipping import check_arguments, check_function
 from outlive.errors import DefinitionError
 
@@ -18,8 +19,17 @@ class Definition:
     process could find it, so its records cannot be recovered.
     """
 
-    def __init__(self, func: Callable[..., Any], config: TaskConfig, base: TaskConfig, *, declared: bool) -> None:
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        config: TaskConfig,
+        base: TaskConfig,
+        *,
+        declared: bool,
+        overrides: Overrides = NO_OVERRIDES,
+    ) -> None:
         self.func = func
+        self._overrides = overrides
         self.declared = declared
         self.config = base.merge(config)
         self.identity = config.name or identity_of(func)
@@ -45,10 +55,38 @@ class Definition:
         """Raise `TaskArgumentError` for arguments that cannot travel to another process."""
         check_arguments(self.func, self.signature, args, kwargs)
 
+    def check_parameters(self) -> None:
+        """Raise `DefinitionError` for a parameter that nobody can fill; to be asked where the function is declared."""
+        try:
+            parameters = parameters_of(self.func)
+        except DefinitionError:
+            raise
+        except (NameError, ValueError):  # a name that is defined later, or a builtin: the first call has to do with it
+            return
+        for name, reason in parameters.unfillable.items():
+            raise DefinitionError(f"{self.display_name}: parameter {name!r} is {reason}")
+        if parameters.is_complete:
+            self._parameters = parameters
+            self.body  # noqa: B018 - made here, so that it is refused here
+
+    @cached_property
+    def _parameters(self) -> Parameters:
+        return parameters_of(self.func)
+
     @cached_property
     def signature(self) -> inspect.Signature:
-        """The signature of the function."""
-        return inspect.signature(self.func)
+        """What calls are checked against: the signature of the function, except for what is injected."""
+        return self._parameters.for_callers()
+
+    @cached_property
+    def body(self) -> Callable[..., Any]:
+        """What an executor calls: the function, or what calls it with its dependencies."""
+        if not self._parameters.injected:
+            return self.func
+        # Imported where it is needed: fast-depends takes as long as a tenth of all the rest.
+        from outlive.definitions.injection.injected import Injected  # noqa: PLC0415
+
+        return Injected(self.func, self._parameters, self._overrides)
 
     @cached_property
     def codec(self) -> ArgumentsCodec:
@@ -59,6 +97,16 @@ class Definition:
         """Raise the `TypeError` that the call itself would raise."""
         if kwargs or len(args) not in self._arities:
             self.signature.bind(*args, **kwargs)
+
+    def check_schedulable(self) -> None:
+        """Raise `DefinitionError` where the function cannot be called without arguments."""
+        try:
+            self.check_call((), {})
+        except TypeError as error:
+            raise DefinitionError(
+                f"{self.display_name} cannot be scheduled, since nobody gives it arguments: {error}; "
+                f"give its parameters defaults, or schedule a function that calls it"
+            ) from error
 
     @cached_property
     def _arities(self) -> range:

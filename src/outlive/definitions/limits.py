@@ -1,13 +1,15 @@
 """Which limits the options of a call put on its attempts."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from outlive.core.config import EffectiveConfig
 from outlive.core.queues import Limit
 from outlive.core.text import storable
 from outlive.definitions.definition import Definition
 from outlive.errors import TaskArgumentError
+
+_KEY = "key:"
 
 
 def limits_of(
@@ -17,11 +19,16 @@ def limits_of(
     limits: list[Limit] = []
     key = _key_of(definition, effective, args, kwargs)
     if key is not None:
-        limits.append(Limit(f"key:{key}", effective.concurrency_limit))
+        limits.append(Limit(f"{_KEY}{key}", effective.concurrency_limit))
     if effective.rate is not None:
         most, per = effective.rate
         limits.append(Limit(f"rate:{definition.identity}", most, per))
     return tuple(limits)
+
+
+def key_of(limits: Sequence[Limit]) -> str | None:
+    """The key that a call's `concurrency_key` has given."""
+    return next((limit.key.removeprefix(_KEY) for limit in limits if limit.key.startswith(_KEY)), None)
 
 
 def _key_of(
@@ -31,7 +38,7 @@ def _key_of(
     if given is None or isinstance(given, str):
         return given
     try:
-        key: object = given(*args, **kwargs)
+        key = cast("object", given(*args, **kwargs))  # the function is the user's
     except Exception as error:
         raise TaskArgumentError(
             f"{definition.display_name}: its concurrency_key raised {error!r} for these arguments"

@@ -100,9 +100,10 @@ def due_at(options: TaskConfig, now: float) -> float:
     if options.run_in is not None:
         return now + options.run_in
     if options.run_at is not None:
-        return _as_utc(options.run_at).timestamp()
+        return as_utc(options.run_at).timestamp()
     return now
 
 
-def _as_utc(moment: datetime) -> datetime:
+def as_utc(moment: datetime) -> datetime:
+    """The moment with its zone; a naive one is UTC."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

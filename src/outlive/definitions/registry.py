@@ -17,6 +17,8 @@ class TaskRegistry:
 
     def __init__(self, base: TaskConfig = UNSET) -> None:
         self._base = base
+        #: What tasks are given instead of a dependency; see `TaskManager.dependency_overrides`.
+        self.overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._by_identity: dict[str, Definition] = {}
         self._by_func: dict[Callable[..., Any], Definition] = {}
         # Declared by a schedule alone, so that a task decorator around it may still add its options.
@@ -29,7 +31,8 @@ class TaskRegistry:
         An `implied` declaration may be followed by one that is not, whose options win.
         """
         config = self._withdraw_implied(func).merge(config)
-        definition = Definition(func, config, self._base, declared=True)
+        definition = Definition(func, config, self._base, declared=True, overrides=self.overrides)
+        definition.check_parameters()
         known = self._by_identity.get(definition.identity)
         if known is not None:
             raise DefinitionError(
@@ -64,11 +67,14 @@ class TaskRegistry:
 
     def _of_undeclared(self, func: Callable[..., Any]) -> Definition:
         if not _lives_with_its_module(func):
-            return Definition(func, UNSET, self._base, declared=False)
+            return self._make_undeclared(func)
         definition = self._undeclared.get(func)
         if definition is None:
-            definition = self._undeclared[func] = Definition(func, UNSET, self._base, declared=False)
+            definition = self._undeclared[func] = self._make_undeclared(func)
         return definition
+
+    def _make_undeclared(self, func: Callable[..., Any]) -> Definition:
+        return Definition(func, UNSET, self._base, declared=False, overrides=self.overrides)
 
     def find(self, identity: str) -> Definition | None:
         """The declared definition with this identity."""

@@ -9,11 +9,13 @@ import anyio
 
 from outlive.core.config import EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
+from outlive.core.queues import Limit
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
 from outlive.core.states import FINAL, TaskStatus
 from outlive.definitions.coordination import Coordination
 from outlive.definitions.definition import Definition
+from outlive.definitions.schedule import Turn
 from outlive.errors import TaskFailed, WouldDeadlockError
 from outlive.ports import Backend
 
@@ -88,6 +90,7 @@ class Task(Generic[R]):
         "_started_event",
         "args",
         "attempts",
+        "body",
         "context",
         "control",
         "deaths",
@@ -97,22 +100,27 @@ class Task(Generic[R]):
         "fence",
         "follower",
         "func",
+        "gates",
         "has_begun",
         "has_seen_stop",
         "hold",
         "id",
         "is_alias",
         "is_ordered",
+        "is_parked",
         "is_stopping",
         "is_submitted",
+        "is_waiting",
         "journal",
         "kwargs",
+        "limits",
         "note",
         "outcome",
         "run_at",
         "runner",
         "status",
         "stop_as",
+        "turn",
     )
 
     def __init__(
@@ -128,6 +136,8 @@ class Task(Generic[R]):
     ) -> None:
         self.definition = definition
         self.func: Callable[..., Any] = definition.func
+        #: What executors call for it.
+        self.body = definition.body
         self.args = args
         self.kwargs = kwargs
         self.effective = effective
@@ -148,19 +158,16 @@ class Task(Generic[R]):
         self.runner: asyncio.Task[None] | None = None
         #: What the record's log says from the beginning: which of its options a restart would lose.
         self.note: str | None = None
-        #: Whether the current attempt has made its first step.
-        self.has_begun = False
-        #: What `cancelled()` tells the body.
-        self.is_stopping = False
-        #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
-        self.has_seen_stop = False
-        #: What the attempt counts as if its body ends because it was stopped.
-        self.stop_as: Cancelled | Interrupted | None = None
+        self._set_up_attempts()
         #: The next of a request's `add_task` calls, which starts when this one's first attempt is over.
         self.follower: Task[Any] | None = None
         self.hold: Hold | None = None
         #: Whether it keeps its place among the request's `add_task` calls.
         self.is_ordered = False
+        #: What its attempts have to be permitted beside a slot of this process.
+        self.limits: tuple[Limit, ...] = ()
+        #: What its attempts hold, where it is the run of an interval that has something to hold.
+        self.turn: Turn | None = None
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.
@@ -171,6 +178,21 @@ class Task(Generic[R]):
         self._started_event: anyio.Event | None = None
         self._attempt_event: anyio.Event | None = None
         self._finished_event: anyio.Event | None = None
+
+    def _set_up_attempts(self) -> None:
+        #: Whether the current attempt has made its first step.
+        self.has_begun = False
+        #: What `cancelled()` tells the body.
+        self.is_stopping = False
+        #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
+        self.has_seen_stop = False
+        #: What the attempt counts as if its body ends because it was stopped.
+        self.stop_as: Cancelled | Interrupted | None = None
+        #: The gates that the attempt under way has passed, and whether one keeps the next attempt back.
+        self.gates: Sequence[Any] = ()
+        self.is_parked = False
+        #: Whether the attempt waits for what its turn takes.
+        self.is_waiting = False
 
     def __repr__(self) -> str:
         return f"<Task {self.facts.func_name} {self.status} {self.id}>"
@@ -302,6 +324,12 @@ class Task(Generic[R]):
         """It is the run of a slot, and was due then."""
         self.facts.schedule = schedule
         self.facts.run_at = self.run_at = slot
+
+    def keep_turn(self, turn: Turn | None) -> None:
+        """It is the run of an interval: where it holds something, it cannot run where that is not held."""
+        self.turn = turn
+        if turn is not None:
+            self.facts.recoverable = self.facts.requeue_on_interrupt = False
 
     # -- told by the runtime ---------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from outlive.core.failure import failed, timed_out
 from outlive.core.settle import Failed, Outcome, Succeeded
-from outlive.executors.failure import failed, timed_out
 from outlive.ports import Call
 
 
@@ -23,7 +23,7 @@ class AsyncExecutor:
         try:
             if call.timeout is not None:
                 return await _call_in_time(call, call.timeout)
-            return Succeeded(await call.func(*call.args, **call.kwargs))
+            return Succeeded(await call.body(*call.args, **call.kwargs))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - also SystemExit is only this task's end
@@ -38,7 +38,7 @@ async def _call_in_time(call: Call, seconds: float) -> Outcome:
     outcome: Outcome
     try:
         async with limit:
-            outcome = Succeeded(await call.func(*call.args, **call.kwargs))
+            outcome = Succeeded(await call.body(*call.args, **call.kwargs))
     except TimeoutError as error:
         outcome = timed_out(seconds) if limit.expired() else failed(error)
     if isinstance(outcome, Failed) and limit.expired():

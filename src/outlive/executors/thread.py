@@ -13,8 +13,9 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+from outlive.core.failure import failed, timed_out
 from outlive.core.settle import Outcome, Succeeded
-from outlive.executors.failure import failed, timed_out
+from outlive.definitions.injection.beside import home
 from outlive.ports import Call
 
 DEFAULT_THREADS = 40
@@ -42,6 +43,7 @@ class ThreadExecutor:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         context = contextvars.copy_context()
+        context.run(home.set, loop)
 
         def job() -> None:
             outcome = context.run(_run, call)
@@ -91,7 +93,7 @@ class ThreadExecutor:
 
 def _run(call: Call) -> Outcome:
     try:
-        return Succeeded(_finished(call.func(*call.args, **call.kwargs)))
+        return Succeeded(_finished(call.body(*call.args, **call.kwargs)))
     except BaseException as error:  # noqa: BLE001 - also SystemExit is only this task's end
         return failed(error)
 

@@ -37,6 +37,10 @@ def _log_runtime(event: events.RuntimeEvent) -> None:
             _runtime.info("the backend takes writes again")
         case events.SlotsMissed(schedule, missed, reason):
             _runtime.warning("schedule %s missed %d: %s", schedule, missed, reason)
+        case events.TurnSkipped(interval, reason):
+            _runtime.debug("interval %s skipped: %s", interval, reason)
+        case events.TurnLost(interval, error):
+            _runtime.warning("interval %s lost its turn while it ran, and its run was cancelled: %s", interval, error)
         case events.ScheduleFailed(schedule, error):
             _runtime.error("schedule %s could not be fired and is tried again", schedule, exc_info=error)
         case events.ServiceFailed(service, error):

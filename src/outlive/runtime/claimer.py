@@ -1,17 +1,19 @@
 """Takes over records that nobody owns: overflow, delayed, rescued, requeued, left by an earlier process."""
 
 import contextvars
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from outlive.core.events import CannotRun
 from outlive.core.moves import Cancel, Enqueue, Release
 from outlive.core.record import TaskRecord
-from outlive.core.settle import Cancelled
+from outlive.core.settle import Cancelled, deaths_in_a_row
 from outlive.core.states import TaskStatus
+from outlive.definitions.limits import limits_of
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
-from outlive.errors import TaskArgumentError
+from outlive.errors import BackendError, TaskArgumentError
 from outlive.ports import Backend, Wanted
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Journal
@@ -36,6 +38,7 @@ class Claimer(Service):
         self._registry = process.registry
         self._store = process.store
         self._room = process.limits.room
+        self._run_queues = process.run_queues
         self._backend = backend
         self._journal = journal
         self._dispatcher = dispatcher
@@ -51,17 +54,27 @@ class Claimer(Service):
                 self._store.call_when_below(self._room // 2 + 1, self.wake)
                 return
             limit = min(CLAIM, room)
-            functions = self._registry.identities()
-            claim = await self._backend.claim(Wanted(self._instance, functions, limit, self.clock.now(), self._refused))
+            claim = await self._backend.claim(self._wanted(limit))
             for record in claim.records:
                 if record.cancel_requested:
                     self._cancel(record)
                 else:
-                    self._take(record)
+                    self._take(record, await self._deaths_of(record))
             if len(claim.records) < limit:
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
                 return
+
+    def _wanted(self, limit: int) -> Wanted:
+        return Wanted(
+            self._instance,
+            self._registry.identities(),
+            limit,
+            self.clock.now(),
+            self._refused,
+            self._run_queues,
+            self._dispatcher.queues.closed(),
+        )
 
     def _wake_for(self, next_at: float) -> None:
         if self.interval is None or next_at < self.clock.now() + self.interval:
@@ -75,13 +88,22 @@ class Claimer(Service):
             "it runs in an instance that declares it",
         )
 
-    def _take(self, record: TaskRecord) -> None:
+    async def _deaths_of(self, record: TaskRecord) -> int:
+        if record.executor != "process" or not record.attempts:
+            return 0
+        with suppress(BackendError):  # it was claimed and has to go on; the next death is counted again
+            whole = await self._backend.get(record.id)
+            return 0 if whole is None else deaths_in_a_row(whole)
+        return 0
+
+    def _take(self, record: TaskRecord, deaths: int) -> None:
         try:
             task = self._store.welcome_back(record.id) or self._revive(record)
         except (TaskArgumentError, ValueError, TypeError) as error:
             self._refuse(record, f"cannot be run as the code is now: {error}")
             return
         _catch_up(task, record)
+        task.deaths = deaths
         self._store.add(task)
         self._dispatcher.offer(task)
 
@@ -97,6 +119,7 @@ class Claimer(Service):
         facts = _facts_of(record, definition.executor_for(options))
         context = contextvars.Context()
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
+        task.limits = limits_of(definition, effective, args, kwargs)
         task.mark_durable()
         return task
 
@@ -123,6 +146,7 @@ def _facts_of(record: TaskRecord, executor: str) -> Enqueue:
         run_at=record.run_at.timestamp(),
         source=record.source,
         timing=record.timing,
+        run_key=record.run_key,
         queue=record.queue,
         priority=record.priority,
         executor=executor,

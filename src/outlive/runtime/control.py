@@ -77,14 +77,24 @@ class Control:
         journal = self._journal if task is None else task.journal
         (cancelled,) = await commit(journal, [Cancel(task_id, self._clock.now(), reason)])
         if cancelled:
-            self._forget(task or self._store.welcome_back(task_id), reason)
+            self.forget(task or self._store.welcome_back(task_id), reason)
             return True
         task = self._store.get(task_id)
         if task is not None and task.status is TaskStatus.RUNNING:
             return await self._stop(task, reason)
         return await self._ask_elsewhere(task_id, reason)
 
-    def _forget(self, task: Task[Any] | None, reason: str) -> None:
+    async def break_off(self, task: Task[Any], reason: str) -> None:
+        """End a run of this process, without waiting for the backend to be told; return when it has ended."""
+        if task.status is TaskStatus.RUNNING:
+            assert self.dispatcher is not None
+            self.dispatcher.stop(task, Cancelled(reason))
+        else:
+            await self.cancel(task, reason)
+        await self.follow(task)
+
+    def forget(self, task: Task[Any] | None, reason: str) -> None:
+        """Let go of a task of this process whose record was cancelled before it started."""
         if task is None:
             return
         task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
@@ -171,6 +181,7 @@ def _why_not_requeued(record: TaskRecord) -> Exception:
         return TaskStateError(f"task {record.id} is {record.status}; only an ended one can be requeued")
     if not record.recoverable:
         return TaskConflictError(
-            f"task {record.id} cannot run again: its function was not declared or its arguments were not stored"
+            f"task {record.id} cannot run again: its function was not declared, its arguments were not stored, or it "
+            "needs the locks of its interval, whose next turn takes its place"
         )
     return TaskConflictError(f"another task holds the idempotency key {record.idempotency_key!r}")

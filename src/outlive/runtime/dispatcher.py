@@ -1,16 +1,20 @@
 """Gives committed tasks a slot: now, when one is free, or when their time has come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 from outlive.core.events import LeaseLost
-from outlive.core.moves import Start
+from outlive.core.moves import Move, Permit, Start
+from outlive.core.queues import Limit
 from outlive.core.settle import Cancelled, Interrupted
 from outlive.definitions.task import Task
 from outlive.ports import Executor
-from outlive.runtime.lane import Lane
+from outlive.runtime.gates import Gate
+from outlive.runtime.lane import Lane, Waiting
 from outlive.runtime.process import Process
+from outlive.runtime.queues import Queues
 from outlive.runtime.runner import Runner
 from outlive.runtime.timers import Timers
 
@@ -18,16 +22,21 @@ SHUTDOWN = "the process shut down before it could run"
 
 
 class Dispatcher:
-    """Owns the lanes; every run of this process begins in `_start` or `begin`."""
+    """Owns the lanes; every run of this process begins in `_start` or `begin`.
 
-    def __init__(self, process: Process, executors: Mapping[str, Executor]) -> None:
+    `on_room` is told that a queue takes tasks again which the last claim had to leave alone.
+    """
+
+    def __init__(self, process: Process, executors: Mapping[str, Executor], on_room: Callable[[], None]) -> None:
         self._instance = process.instance.id
         self._store = process.store
         self._clock = process.clock
         self._emit = process.emit
-        self.lanes = {name: Lane(executor) for name, executor in executors.items()}
+        arrivals = count()
+        self.lanes = {name: Lane(executor, arrivals) for name, executor in executors.items()}
+        self.queues = Queues(process.queues, process.clock, process.limits.poll_interval, self._fill, on_room)
         self.timers = Timers(process.clock, self._queue)
-        self.runner = Runner(process, self._body_over, self.offer)
+        self.runner = Runner(process, self._body_over, self.offer, self.queues)
         #: At shutdown only what would end with the process may still start,
         self.is_draining = False
         #: and when the time of a `shutdown_group` is over, none of it.
@@ -43,11 +52,13 @@ class Dispatcher:
     def may_begin(self, task: Task[Any]) -> bool:
         """Whether a task may start with the very write that accepts it, overtaking nobody."""
         lane = self.lanes[task.facts.executor]
-        return task.run_at <= task.facts.created_at and lane.is_idle and self._may_start(task)
+        if task.run_at > task.facts.created_at or not lane.is_idle or not self._may_start(task):
+            return False
+        return all(gate.admits and gate.limit is None for gate in self.queues.gates(task))
 
     def reserve(self, task: Task[Any]) -> None:
         """Take the slot of a task that starts with the write that accepts it."""
-        self.lanes[task.facts.executor].take_slot()
+        self._take(self.lanes[task.facts.executor], task, self.queues.gates(task))
 
     def begin(self, task: Task[Any], *, accepted: bool) -> None:
         """Run a task whose slot was reserved, or give the slot back if it was not accepted."""
@@ -56,7 +67,7 @@ class Dispatcher:
         if accepted:
             self._run(lane, task)
         else:
-            lane.give_slot()
+            self._give(lane, task)
         self._fill(lane)
 
     def drop(self, task: Task[Any]) -> None:
@@ -74,41 +85,94 @@ class Dispatcher:
 
     def _queue(self, task: Task[Any]) -> None:
         lane = self.lanes[task.facts.executor]
-        if lane.is_idle and task.is_pending and self._may_start(task):
-            self._start(lane, task)
-        else:
-            lane.push(task)
-            self._fill(lane)
+        lane.push(task)
+        self._fill(lane)
 
     def _fill(self, lane: Lane) -> None:
-        while lane.waiting and lane.has_slot:
-            task = lane.pop()
-            if task is not None and self._may_start(task):
-                self._start(lane, task)
+        if lane.is_filling:
+            return
+        lane.is_filling = True
+        try:
+            while lane.waiting and lane.has_slot:
+                waiting = lane.pop()
+                if waiting is not None and self._may_start(waiting.task):
+                    self._start_or_park(lane, waiting)
+        finally:
+            lane.is_filling = False
+
+    def _start_or_park(self, lane: Lane, waiting: Waiting) -> None:
+        gates = self.queues.gates(waiting.task)
+        closed = next((gate for gate in gates if not gate.has_room), None)
+        if closed is None:
+            self._start(lane, waiting, gates)
+        else:
+            closed.park(lane, waiting)
 
     def _may_start(self, task: Task[Any]) -> bool:
         return not self.is_draining or (task.ends_with_process and task.shutdown_group not in self.closed_to)
 
-    def _start(self, lane: Lane, task: Task[Any]) -> None:
-        lane.take_slot()
+    def _start(self, lane: Lane, waiting: Waiting, gates: Sequence[Gate]) -> None:
+        task = waiting.task
+        self._take(lane, task, gates)
         move = Start(task.id, task.fence, self._instance, self._clock.now())
-        task.journal.write([move], partial(self._started, lane, task))
+        limits = [gate.limit for gate in gates if gate.limit is not None]
+        if limits:
+            move.limited = True
+            task.journal.write(_asking(move, limits), partial(self._permitted, lane, waiting))
+        else:
+            task.journal.write([move], partial(self._started, lane, task))
+
+    def _permitted(self, lane: Lane, waiting: Waiting, answers: Sequence[bool], error: BaseException | None) -> None:
+        if error is None and answers[0] and not answers[-1]:
+            lane.starting -= 1
+            self._hold_back(lane, waiting, answers[1:-2])
+        else:
+            self._started(lane, waiting.task, answers[-1:], error)
+
+    def _hold_back(self, lane: Lane, waiting: Waiting, have_room: Sequence[bool]) -> None:
+        """The backend does not permit the start under the limits that have no room."""
+        limited = [gate for gate in waiting.task.gates if gate.limit is not None]
+        self.queues.refused(gate for gate, has_room in zip(limited, have_room, strict=True) if not has_room)
+        self._give(lane, waiting.task)
+        lane.push_back(waiting)
+        self._fill(lane)
 
     def _started(self, lane: Lane, task: Task[Any], answers: Sequence[bool], error: BaseException | None) -> None:
         lane.starting -= 1
         if error is None and answers[0]:
             self._run(lane, task)
         else:
-            lane.give_slot()
+            self._give(lane, task)
             self._lose(task)
         self._fill(lane)
 
     def _run(self, lane: Lane, task: Task[Any]) -> None:
         if self._may_start(task):
             self.runner.start(lane, task)
+            self._let_next_start(task)
         else:
-            lane.give_slot()
+            self._give(lane, task)
             self.runner.return_unstarted(task, SHUTDOWN)
+
+    # -- slots and gates -------------------------------------------------------------------------
+
+    def _take(self, lane: Lane, task: Task[Any], gates: Sequence[Gate]) -> None:
+        lane.take_slot()
+        task.gates = gates
+        for gate in gates:
+            gate.busy += 1
+
+    def _give(self, lane: Lane, task: Task[Any]) -> None:
+        lane.give_slot()
+        if task.gates:
+            gates, task.gates = task.gates, ()
+            self.queues.give(gates)
+
+    def _let_next_start(self, task: Task[Any]) -> None:
+        rates = [gate for gate in task.gates if gate.is_rate]
+        if rates:
+            task.gates = [gate for gate in task.gates if not gate.is_rate]
+            self.queues.give(rates)
 
     def _lose(self, task: Task[Any]) -> None:
         if task.is_pending:
@@ -117,12 +181,21 @@ class Dispatcher:
 
     # -- after a body ----------------------------------------------------------------------------
 
-    def _body_over(self, lane: Lane, task: Task[Any]) -> None:
+    def _body_over(self, lane: Lane, task: Task[Any]) -> Sequence[Gate]:
         lane.give_slot()
+        gates, task.gates = task.gates, ()
         self._offer_follower(task)
         self._fill(lane)
+        return gates
 
     def _offer_follower(self, task: Task[Any]) -> None:
         follower, task.follower = task.follower, None
         if follower is not None:
             self.offer(follower)
+
+
+def _asking(start: Start, limits: Sequence[Limit]) -> list[Move]:
+    """A start with its permit, before it what tells why there was none: is it still ours, which limit has room."""
+    about = start.id, start.fence, start.owner, start.at
+    asks = [Permit(*about, (), asks=True), *(Permit(*about, (limit,), asks=True) for limit in limits)]
+    return [*asks, Permit(*about, limits), start]

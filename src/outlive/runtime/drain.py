@@ -95,7 +95,7 @@ class Drain:
         return any(
             task.is_pending and task.ends_with_process and task.shutdown_group == group and task.run_at <= now
             for task in self._store
-            if task.hold is None and task.is_durable
+            if task.hold is None and task.is_durable and not task.is_parked
         )
 
 
@@ -109,6 +109,8 @@ def unrecoverable(task: Task[Any]) -> str:
     """Why a record ends with its process, and what to do about it."""
     if not task.journal.keeps_pending:
         return "its process ended before it could run, and persist=False keeps no pending task"
+    if task.turn is not None:
+        return "its process ended, and with it the locks that its interval runs under; the next turn takes its place"
     if not task.definition.declared:
         return (
             f"its process ended and {task.facts.func} is not declared, so no other process could find it; "

@@ -3,6 +3,8 @@
 import asyncio
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,13 +12,14 @@ from uuid_utils import uuid7
 
 from outlive.core.codec import summarize
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
-from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move
+from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move, Withdraw
 from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
+from outlive.definitions.limits import key_of, limits_of
 from outlive.definitions.options import due_at, encode_options
 from outlive.definitions.task import Task, TaskControl, TaskJournal
-from outlive.errors import TaskArgumentError, UnknownTaskError
+from outlive.errors import JournalFullError, QueueFullError, TaskArgumentError, UnknownTaskError
 from outlive.ports import Backend
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Landed
@@ -52,6 +55,7 @@ class Intake:
         self._control = control
         self._journal, self._deferred = journals
         self._on_free = on_free
+        self._loop = asyncio.get_running_loop()
         self._searches: set[asyncio.Task[None]] = set()
 
     # -- a call becomes a task -------------------------------------------------------------------
@@ -72,19 +76,40 @@ class Intake:
         definition = self._registry.of(func)
         definition.check_call(args, kwargs)
         effective = definition.with_call_options(options)
+        self._dispatcher.queues.check_name(effective.queue)
         executor = definition.executor_for(options)
+        if not self._process.runs_tasks:
+            self._check_leaves(definition, effective, timing)
         if executor == "process":
             definition.check_shipping(args, kwargs)
         facts = self._describe(definition, args, kwargs, effective, timing, source)
         facts.executor = executor
         context, journal = contextvars.copy_context(), self._journal_for(effective)
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, journal)
+        if effective.is_limited:
+            task.limits = limits_of(definition, effective, args, kwargs)
         if options is not UNSET:
             self._apply_options(task, options)
         return task
 
+    def _check_leaves(self, definition: Definition, effective: EffectiveConfig, timing: str) -> None:
+        """Refuse what only this process could run, which runs nothing."""
+        remedy = None
+        if not definition.declared:
+            remedy = "declare it with @manager.task(), so that another process can find it"
+        elif not self._wants_storing(effective):
+            remedy = "let it be stored (persist=True)"
+        elif timing == "after_route":
+            remedy = "schedule it without after_route, which waits for a run in this process"
+        if remedy is not None:
+            raise TaskArgumentError(
+                f"{definition.display_name} cannot be accepted by a manager with run_tasks=False: {remedy}"
+            )
+
     def _apply_options(self, task: Task[Any], options: TaskConfig) -> None:
         facts = task.facts
+        if callable(options.concurrency_key):  # what it has given for these arguments can be stored
+            options = replace(options, concurrency_key=key_of(task.limits))
         facts.label, facts.idempotency_key = options.name, options.idempotency_key
         facts.run_at = task.run_at = due_at(options, facts.created_at)
         facts.options, task.note = encode_options(options)
@@ -138,9 +163,25 @@ class Intake:
         """Enqueue tasks, except those whose idempotency key a live task of this process holds: that one is given."""
         holders = [self._store.reserve(task) for task in tasks]
         fresh = [task for task, holder in zip(tasks, holders, strict=True) if task is holder]
+        for task in fresh:
+            self.admit(task)
         if fresh:
             self.enqueue(fresh)
         return holders
+
+    def admit(self, task: Task[Any]) -> None:
+        """Raise `QueueFullError` where there is no room for a task in its queue, and leave a rejected record."""
+        try:
+            self._dispatcher.queues.admit(task)
+        except QueueFullError as error:
+            self._store.remove(task)
+            task.facts.owner, task.facts.rejected = None, str(error)
+            self._loop.call_soon_threadsafe(self._record_rejected, task)
+            raise
+
+    def _record_rejected(self, task: Task[Any]) -> None:
+        with suppress(JournalFullError):
+            task.journal.write([task.facts], refusable=True)
 
     def enqueue(self, tasks: Sequence[Task[Any]], *, offer: bool = True) -> None:
         """Write tasks to the journal, one entry per journal. Only from the event loop's thread.
@@ -158,14 +199,18 @@ class Intake:
                 landed((), error)
                 raise
 
-    def fire(self, task: Task[Any], move: Fire, landed: Landed) -> None:
-        """Write the task of a slot together with the move that takes the slot; `landed` is told both answers."""
-        task.journal = self._journal  # whatever `persist` says: the record is what shows that the slot was taken
+    def follow_up(self, task: Task[Any], move: Fire | Withdraw, landed: Landed | None = None) -> None:
+        """Write a task together with the move that makes way for it; `landed` is told both answers.
+
+        It is stored whatever `persist` says: its record is what shows that a slot was taken, or what is to run once.
+        """
+        task.journal = self._journal
         self._place(task, begin=True)
 
         def both(answers: Sequence[bool], error: BaseException | None) -> None:
             self._landed([task], answers[1:], error, offer=True)
-            landed(answers, error)
+            if landed is not None:
+                landed(answers, error)
 
         try:
             self._journal.write([move, task.facts], both, refusable=True)
@@ -205,10 +250,16 @@ class Intake:
             self._dispatcher.reserve(task)
 
     def _is_for_anybody(self, task: Task[Any]) -> bool:
-        """Own what you accept, while there is room and the time is near."""
+        """Own what you accept, while there is room, the time is near, and nobody may replace it."""
         if not task.facts.recoverable or task.journal is not self._journal or task.follower is not None:
             return False
+        if task.facts.run_key is not None or not self._runs_here(task):
+            return True
         return len(self._store) >= self._process.limits.room or task.run_at > task.facts.created_at + HORIZON
+
+    def _runs_here(self, task: Task[Any]) -> bool:
+        queues = self._process.run_queues
+        return self._process.runs_tasks and (queues is None or task.facts.queue in queues)
 
     def _landed(
         self, tasks: Sequence[Task[Any]], answers: Sequence[bool], error: BaseException | None, *, offer: bool

@@ -48,6 +48,7 @@ class Journal:
         self.backend = backend
         self.keeps_pending, self.survives_process = True, backend.durable
         self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
+        self._process = process
         self._clock = process.clock
         self._emit = process.emit
         self._capacity = process.limits.journal_capacity
@@ -64,8 +65,9 @@ class Journal:
     def write(self, moves: Sequence[Move], landed: Landed | None = None, *, refusable: bool = False) -> None:
         """Hand over moves that belong together; `landed` is called on the event loop. Only from the loop's thread.
 
-        Raises `JournalFullError` for a refusable write that finds no room.
+        Raises `JournalFullError` for a refusable write that finds no room, and `NotInitializedError` in a forked child.
         """
+        self._process.check_here()
         if self._apply_now is not None:
             answers = self._apply_now(moves)
             if landed is not None:

@@ -1,8 +1,8 @@
 """The slots of one executor and the tasks that wait for one."""
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
-from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from outlive.definitions.task import Task
 from outlive.ports import Executor
@@ -12,15 +12,25 @@ from outlive.ports import Executor
 STARTING = 100
 
 
-class Lane:
-    """Higher priority first, then in the order of arrival."""
+class Waiting(NamedTuple):
+    """A task in line: higher priority first, then in the order of arrival, which no two share."""
 
-    def __init__(self, executor: Executor) -> None:
+    rank: int
+    arrival: int
+    task: Task[Any]
+
+
+class Lane:
+    """Higher priority first, then in the order of arrival. `arrivals` counts those of all lanes of the process."""
+
+    def __init__(self, executor: Executor, arrivals: Iterator[int]) -> None:
         self.executor = executor
         self.busy = 0
         self.starting = 0
-        self._arrivals = count()
-        self.waiting: list[tuple[int, int, Task[Any]]] = []
+        #: Whether somebody is giving its slots away; a start that has landed at once need not do so, too.
+        self.is_filling = False
+        self._arrivals = arrivals
+        self.waiting: list[Waiting] = []
 
     @property
     def has_slot(self) -> bool:
@@ -35,14 +45,18 @@ class Lane:
 
     def push(self, task: Task[Any]) -> None:
         """Let a task wait for a slot."""
-        heappush(self.waiting, (-(task.effective.priority or 0), next(self._arrivals), task))
+        heappush(self.waiting, Waiting(-(task.effective.priority or 0), next(self._arrivals), task))
 
-    def pop(self) -> Task[Any] | None:
+    def push_back(self, waiting: Waiting) -> None:
+        """Let a task wait in the place that it had."""
+        heappush(self.waiting, waiting)
+
+    def pop(self) -> Waiting | None:
         """The next task that still wants to start."""
         while self.waiting:
-            task = heappop(self.waiting)[2]
-            if task.is_pending:
-                return task
+            waiting = heappop(self.waiting)
+            if waiting.task.is_pending:
+                return waiting
         return None
 
     def take_slot(self) -> None:

@@ -1,10 +1,13 @@
 """What every part of one process shares."""
 
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 
+from outlive.core.queues import QueueConfig
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
-from outlive.errors import ConfigError
+from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance
 from outlive.runtime.store import TaskStore
 
@@ -55,5 +58,24 @@ class Process:
     limits: Limits
     #: Whether a task that does not say is stored when it is accepted.
     persists: bool
+    #: The queues that were declared, None where any name is one.
+    queues: Mapping[str, QueueConfig] | None = None
+    #: The queues from which this process runs tasks, None for all.
+    run_queues: Collection[str] | None = None
+    #: Whether this process runs tasks, or only accepts them.
+    runs_tasks: bool = True
     #: What fires by itself.
     plan: Plan = field(default_factory=Plan)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process it was made in, not a forked child with a copy of it."""
+        return self.instance.pid == os.getpid()
+
+    def check_here(self) -> None:
+        """Raise `NotInitializedError` in a forked child, which must not act in the name of its parent."""
+        if not self.is_here:
+            raise NotInitializedError(
+                f"the task manager was started in process {self.instance.pid}, from which this one was forked; "
+                "await manager.startup() here, or start this process by 'spawn' and its own manager in it"
+            )

@@ -8,13 +8,16 @@ from functools import partial
 from typing import Any
 
 from outlive.core.events import AttemptFailed, ErrorHandlerFailed, LeaseLost, ServiceFailed
+from outlive.core.failure import failed
 from outlive.core.moves import Settle
 from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle, succeed
 from outlive.core.states import Event, TaskStatus
 from outlive.definitions.context import current
 from outlive.definitions.task import Task
+from outlive.runtime.gates import Gate
 from outlive.runtime.lane import Lane
 from outlive.runtime.process import Process
+from outlive.runtime.queues import Queues
 
 LOST = Interrupted("this process lost its lease on the record; another instance decided its fate")
 
@@ -22,20 +25,23 @@ LOST = Interrupted("this process lost its lease on the record; another instance 
 class Runner:
     """Runs started tasks, each in an asyncio task of its own, outside any request.
 
-    `body_over(lane, task)` is told when a body has ended, `try_again(task)` when the record waits for its retry.
+    `body_over(lane, task)` is told when a body has ended and gives the gates that it had passed, `try_again(task)` is
+    told when the record waits for its retry.
     """
 
     def __init__(
         self,
         process: Process,
-        body_over: Callable[[Lane, Task[Any]], None],
+        body_over: Callable[[Lane, Task[Any]], Sequence[Gate]],
         try_again: Callable[[Task[Any]], None],
+        queues: Queues,
     ) -> None:
         self._store = process.store
         self._clock = process.clock
         self._emit = process.emit
         self._body_over = body_over
         self._try_again = try_again
+        self._on_end, self._open = queues.ended, queues.give
         self._loop = asyncio.get_running_loop()
         #: The asyncio tasks under way; held here because the event loop keeps only weak references.
         #: Keyed by them, since a retry may begin while the attempt before it still reports.
@@ -59,7 +65,7 @@ class Runner:
         task.stop_as = stop_as
         task.request_stop()
         # Broken into before its first step a coroutine would never run at all, and its record never end.
-        if interrupt and task.has_begun and task.runner is not None:
+        if (interrupt or task.is_waiting) and task.has_begun and task.runner is not None:
             task.runner.cancel()
 
     def return_unstarted(self, task: Task[Any], reason: str) -> None:
@@ -77,18 +83,36 @@ class Runner:
         assert runner is not None
         try:
             task.has_begun = True
-            outcome = _as_asked(task, await lane.executor.call(task)) if task.stop_as is None else task.stop_as
+            outcome = _as_asked(task, await self._call(lane, task)) if task.stop_as is None else task.stop_as
             task.deaths = task.deaths + 1 if isinstance(outcome, Failed) and outcome.worker_died else 0
             move = self._decide(task, outcome)
             task.mark_attempt_over()
-            self._body_over(lane, task)
+            gates = self._body_over(lane, task)
             task.journal.write([move], partial(self._settled, task, outcome, move))
+            self._open(gates)  # whoever goes through asks the backend after it has heard of this end
             if isinstance(outcome, Failed):
                 await self._report(task, attempt, outcome, move)
         except Exception as error:  # noqa: BLE001 - nobody awaits this; what goes wrong here must be seen
             self._emit(ServiceFailed("Runner", error))
         finally:
             del self.running[runner]
+
+    async def _call(self, lane: Lane, task: Task[Any]) -> Outcome:
+        """Run the body, inside what its interval holds."""
+        if task.turn is None:
+            return await lane.executor.call(task)
+        stop = None if lane.executor.can_interrupt else task.request_stop
+        task.is_waiting = True
+        try:
+            async with task.turn.around(stop):
+                task.is_waiting = False
+                return await lane.executor.call(task) if task.stop_as is None else task.stop_as
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - also what it could not hold is only this attempt's end
+            return failed(error)
+        finally:
+            task.is_waiting = False
 
     def _decide(self, task: Task[Any], outcome: Outcome) -> Settle:
         if isinstance(outcome, Succeeded):
@@ -105,6 +129,7 @@ class Runner:
             self._lose(task, error)
         elif move.status is not TaskStatus.PENDING:
             self._store.remove(task)
+            self._on_end(task)
             task.mark_finished(move.status, outcome)
         elif move.event is Event.RETRY:
             assert move.run_at is not None

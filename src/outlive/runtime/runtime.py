@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import wait
 from typing import Any
 
@@ -20,9 +20,11 @@ from outlive.runtime.drain import Drain
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
+from outlive.runtime.planner import Planner
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
+from outlive.runtime.queue_control import QueueControl
 from outlive.runtime.schedule_control import ScheduleControl
 from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
@@ -45,6 +47,7 @@ class Runtime:
     def __init__(self, process: Process, backend: Backend, memory: Backend, executors: Mapping[str, Executor]) -> None:
         self.process = process
         self.backend = backend
+        self._memory = memory
         self.store = process.store
         self.loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
@@ -52,8 +55,9 @@ class Runtime:
         self._executors = executors
         self.journal = Journal(process, backend)
         self.control = Control(process, backend, self.journal)
-        self.dispatcher = Dispatcher(process, executors)
+        self.dispatcher = Dispatcher(process, executors, self._claim_again)
         self.claimer = Claimer(process, backend, self.journal, self.dispatcher, self.control)
+        self.queues = QueueControl(process, backend, self.dispatcher.queues)
         self.control.dispatcher, self.control.claimer = self.dispatcher, self.claimer
         self._deferred = DeferredJournal(process, memory, self.journal) if backend.durable else None
         self.control.deferred = self._deferred
@@ -61,39 +65,44 @@ class Runtime:
         self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
         self._drain = Drain(process, self.dispatcher, self.journal)
         self._rescuer = Rescuer(process, backend, self.claimer)
-        self._scheduler = Scheduler(process, backend, self.journal, self.intake)
+        self._scheduler = Scheduler(process, backend, self.journal, self.intake, self.control)
         self._intervals = Intervals(process, self.intake, self.control)
-        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.wake)
+        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.look_at)
+        self.planner = Planner(process, backend, self.journal, self.intake, self.control)
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [
-            Heartbeat(process, self.backend),
-            self._rescuer,
-            self.claimer,
-            self._scheduler,
-        ]
+        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.queues]
+        if process.runs_tasks:
+            services += [self.claimer, self._scheduler]
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
             services += [self._deferred, Cancellations(process, self.backend, self.control)]
         return services
 
+    def _claim_again(self) -> None:
+        self.claimer.wake()
+
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""
+        await self._memory.open()
         await self.backend.open()
         try:
             self.journal.start()
             await self.backend.join(self.process.instance, self.process.clock.now())
             await self._rescuer.step()
+            await self.queues.step()
+            self.dispatcher.queues.check(self.process.registry)
             await self._scheduler.announce()
         except BaseException:
             await self.backend.close()
             raise
         for service in self._services:
             service.start()
-        self._intervals.start()
+        if self.process.runs_tasks:
+            self._intervals.start()
         self.process.plan.on_add = self._planned
 
     def _planned(self, schedule: Schedule) -> None:
@@ -130,14 +139,19 @@ class Runtime:
                 accepted.cancel()
                 raise NotInitializedError(_LOOP_ENDED)
 
-    async def stop(self) -> None:
-        """Drain, flush and let go of everything."""
+    async def stop(self, step_down: Callable[[], Awaitable[None]]) -> None:
+        """Drain, flush and let go of everything; step down when the runs of intervals have ended that may need it."""
         self.process.plan.on_add = None
         await self._intervals.stop()
+        leaving = asyncio.create_task(self._leave(step_down), name="outlive stepping down")
         await self._scheduler.stop()
         await self._rescuer.stop()
         await self.claimer.stop()
         bodies = await self._drain.run()
+        await asyncio.wait([leaving], timeout=self.process.limits.flush_patience)
+        if not leaving.done():  # a thread that does not end, and holds its lock until the process does
+            leaving.cancel()
+            await step_down()
         for service in self._services:
             await service.stop()
         unwritten = await self._flush()
@@ -149,6 +163,10 @@ class Runtime:
             if not unwritten:
                 await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
             await self.backend.close()
+
+    async def _leave(self, step_down: Callable[[], Awaitable[None]]) -> None:
+        await self._intervals.over()
+        await step_down()
 
     async def _flush(self) -> int:
         if self._deferred is not None:

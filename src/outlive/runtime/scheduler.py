@@ -9,34 +9,40 @@ from uuid_utils import uuid7
 
 from outlive.core.events import ScheduleFailed, SlotsMissed
 from outlive.core.moves import OVERLAPS, Fire
-from outlive.core.schedule import Firing, ScheduleEntry, ScheduleState, decide
+from outlive.core.schedule import Firing, ScheduleState, decide, jitter_of
 from outlive.definitions.schedule import Schedule, Timing
 from outlive.ports import Backend
+from outlive.runtime.control import Control
 from outlive.runtime.intake import Intake
 from outlive.runtime.journal import Journal, commit, resolve
+from outlive.runtime.known import KnownSchedules
+from outlive.runtime.overlaps import Overlaps
 from outlive.runtime.process import Process
 from outlive.runtime.service import PAUSE_AFTER_ERROR, Service
 
 #: Schedules fired in one go, and announced in one go.
 AT_ONCE = 500
-#: Seconds before a schedule that this process does not know, or knows otherwise, is looked at again.
+#: Seconds before a schedule that this process cannot fire is looked at again, and one that waits for a later moment.
 _LEAVE_ALONE = 60.0
+#: Seconds between looks at whether the run of another instance, which a slot waits for, has ended.
+_LOOK = 1.0
 
 
 class Scheduler(Service):
     """Wakes when the next schedule is due; what others have changed in a shared backend it sees within a poll."""
 
-    def __init__(self, process: Process, backend: Backend, journal: Journal, intake: Intake) -> None:
+    def __init__(self, process: Process, backend: Backend, journal: Journal, intake: Intake, control: Control) -> None:
         super().__init__(process, process.limits.poll_interval if backend.durable else None)
         self._plan = process.plan
-        self._registry = process.registry
+        self._known = KnownSchedules(process)
         self._backend = backend
         self._journal = journal
         self._intake = intake
+        self._overlaps = Overlaps(process, backend, control, self.look_at)
         self._announced: set[str] = set()
         # How many were declared when all of them were announced.
         self._declared = 0
-        # Left to others until then: not declared here, or in trouble.
+        # Not to be looked at until then: left to others, in trouble, later by chance, waiting for an earlier run.
         self._aside: dict[str, float] = {}
 
     async def step(self) -> None:
@@ -49,6 +55,16 @@ class Scheduler(Service):
                 break
             await asyncio.gather(*(self._fire_safely(state, now) for state in due.schedules))
         self._wake_for([*self._aside.values(), *([] if due.next_at is None else [due.next_at])])
+
+    def look_at(self, name: str) -> None:
+        """Something about a schedule has changed."""
+        self._aside.pop(name, None)
+        self.wake()
+
+    async def stop(self) -> None:
+        """End the loop."""
+        await super().stop()
+        await self._overlaps.stop()
 
     def _wake_for(self, moments: Sequence[float]) -> None:
         if moments and (self.interval is None or min(moments) < self.clock.now() + self.interval):
@@ -69,18 +85,13 @@ class Scheduler(Service):
         fresh = ((schedule, schedule.timing) for schedule in coming if isinstance(schedule.timing, Timing))
         while some := list(islice(fresh, AT_ONCE)):
             now = self.clock.now()
-            await self._backend.register([self._entry(schedule, timing, now) for schedule, timing in some], now)
+            await self._backend.register([self._known.entry(schedule, timing, now) for schedule, timing in some], now)
             for schedule, timing in some:
                 self._announced.add(schedule.name)
                 self._aside.pop(schedule.name, None)
-                if timing.run_on_startup == "each":
+                if timing.run_on_startup == "each" and timing.fires_at_startup(now):
                     self._run_beside(schedule)
         self._declared = declared
-
-    def _entry(self, schedule: Schedule, timing: Timing, now: float) -> ScheduleEntry:
-        func = self._registry.of(schedule.func).identity
-        trigger = timing.trigger
-        return ScheduleEntry(schedule.name, func, trigger.key, trigger.next_after(now), timing.startup_window)
 
     def _run_beside(self, schedule: Schedule) -> None:
         """A run that is no slot: in this instance, whatever the others do."""
@@ -92,36 +103,55 @@ class Scheduler(Service):
     # -- firing ----------------------------------------------------------------------------------
 
     async def _fire_safely(self, state: ScheduleState, now: float) -> None:
-        schedule = self._plan.get(state.name)
-        if schedule is None or not isinstance(schedule.timing, Timing) or schedule.timing.trigger.key != state.rule:
-            self._aside[state.name] = now + _LEAVE_ALONE
-            return
         try:
-            await self._fire(schedule, schedule.timing, state, now)
+            known = self._known.of(state)
+            if known is None:
+                self._aside[state.name] = now + _LEAVE_ALONE
+            elif not await self._has_to_wait(state, known[1], now):
+                await self._fire(*known, state, now)
         except Exception as error:  # noqa: BLE001 - one schedule's trouble is not that of the others
             self._aside[state.name] = now + PAUSE_AFTER_ERROR
             self.emit(ScheduleFailed(state.name, error))
 
+    async def _has_to_wait(self, state: ScheduleState, timing: Timing, now: float) -> bool:
+        """Whether it is too early to take the slot: for a while by chance, or until an earlier run has ended."""
+        assert state.next_at is not None
+        until = state.next_at + jitter_of(state.name, state.next_at, timing.policy.jitter)
+        if until > now:
+            self._aside[state.name] = min(until, now + _LEAVE_ALONE)
+            return True
+        if timing.policy.waits and await self._overlaps.is_held(state, timing.policy):
+            self._aside[state.name] = now + _LOOK
+            return True
+        return False
+
     async def _fire(self, schedule: Schedule, timing: Timing, state: ScheduleState, now: float) -> None:
         assert state.next_at is not None
-        firing = decide(timing.trigger, timing.policy, state.next_at, now)
+        policy, has_waited = timing.policy, self._overlaps.has_waited(state)
+        firing = decide(timing.trigger, policy, state.next_at, now, waited=has_waited)
         move = Fire(str(uuid7()), state.name, state.next_at, firing.next_at, now)
         move.fired, move.missed, move.reason = firing.slot, firing.missed, firing.reason
-        move.exclusive = timing.policy.overlap == "skip"
+        move.exclusive, move.waits = policy.overlap == "skip", policy.waits
         if firing.slot is None:
             (taken,) = await commit(self._journal, [move])
             became_run = False
         else:
             taken, became_run = await self._take(schedule, move, firing.slot)
         if taken:
+            self._overlaps.forget(state.name)
             self._report(state.name, firing, became_run=became_run)
+        elif has_waited:
+            self._aside[state.name] = now + _LOOK
+            self._overlaps.watch(state)
+        elif policy.waits:
+            await self._overlaps.not_taken(state)
 
     async def _take(self, schedule: Schedule, move: Fire, slot: float) -> Sequence[bool]:
         task = self._intake.build(schedule.func, (), {}, schedule.options, "schedule", "scheduled")
         task.keep_slot(schedule.name, slot)
         move.id = task.id
         landed: asyncio.Future[Sequence[bool]] = asyncio.get_running_loop().create_future()
-        self._intake.fire(task, move, partial(resolve, landed))
+        self._intake.follow_up(task, move, partial(resolve, landed))
         return await landed
 
     def _report(self, name: str, firing: Firing, *, became_run: bool) -> None:

@@ -18,6 +18,7 @@ class Service:
     """
 
     def __init__(self, process: Process, interval: float | None = None) -> None:
+        self._process = process
         self.clock = process.clock
         self.emit = process.emit
         self.interval = interval
@@ -52,7 +53,7 @@ class Service:
         self._alarm = self.clock.call_at(when, self.wake)
 
     async def _loop(self) -> None:
-        while True:
+        while self._process.is_here:  # a forked child may go on with a copy of the event loop
             self._awake.clear()
             pause = await self._step_safely()
             if pause is not None and self._alarm is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -61,6 +62,7 @@ class LeaderElection:
         self._alarm: Handle | None = None
         self._guards: set[Guard] = set()
         self._silent_until = 0.0
+        self._pid = os.getpid()
         #: What the history does not have yet.
         self._untold: deque[LeaseEvent] = deque(maxlen=_UNTOLD)
         self._telling = asyncio.Lock()
@@ -77,6 +79,7 @@ class LeaderElection:
             return
         backend = self._spec.backend
         self._near = near if backend is None else near._replace(backend=backend)
+        self._pid, self._fence, self._changed = os.getpid(), 0, asyncio.Event()  # a fork may have left us others
         self._holder = new_holder(self._spec.worker)
         self._running = asyncio.create_task(self._run(self._near), name=f"outlive: {self!r}")
 
@@ -89,13 +92,15 @@ class LeaderElection:
 
     def is_running(self) -> bool:
         """Whether this process stands for election."""
-        return self._running is not None and not self._running.done()
+        return self._running is not None and not self._running.done() and self._pid == os.getpid()
 
     # -- asking ----------------------------------------------------------------------------------
 
     def is_leader(self) -> bool:
         """Whether this process leads; certain, as far as its clock can be trusted. Callable from any thread."""
-        return self._fence > 0 and self._near is not None and self._near.clock.now() < self._deadline
+        if self._fence == 0 or self._near is None or self._pid != os.getpid():
+            return False
+        return self._near.clock.now() < self._deadline
 
     @property
     def fencing_token(self) -> int:

@@ -1,23 +1,31 @@
 """The body of an `async with`, which ends when what it stands on is lost."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 
 class Guard:
-    """Cancels the task it was made in, and tells that cancellation from all others."""
+    """Cancels the task it was made in, and tells that cancellation from all others.
 
-    __slots__ = ("_before", "_has_cancelled", "_task")
+    With `stop` that is called instead: for a body that cannot be interrupted.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_before", "_has_cancelled", "_stop", "_task")
+
+    def __init__(self, stop: Callable[[], None] | None = None) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
         self._before = task.cancelling()
         self._has_cancelled = False
+        self._stop = stop
 
     def cancel(self) -> None:
-        """Interrupt the body."""
+        """Interrupt the body, or ask it to end."""
+        if self._stop is not None:
+            self._stop()
+            return
         self._has_cancelled = self._task.cancel() or self._has_cancelled
 
     async def close(self, error: BaseException | None) -> bool:

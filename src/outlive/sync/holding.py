@@ -46,10 +46,12 @@ class Holding:
         self.lost: str | None = None
         self.on_lost: Callable[[], None] | None = None
         self.is_wanted: Callable[[], bool] = lambda: True
+        #: Whether it was given back.
+        self.is_over = False
         self._clock = near.clock
         self._leases = near.backend.leases
         self._retry = retry
-        self._deadline = self._taken_at = 0.0
+        self._deadline = 0.0
         self._next: Handle | None = None
         self._end: Handle | None = None
 
@@ -76,7 +78,7 @@ class Holding:
         if lease.holder != self.holder:
             self._deadline = min(lease.expires_at, asked + ASK_AGAIN_SECONDS)
             return None
-        self.fence, self._taken_at = lease.fence, asked
+        self.fence = lease.fence
         self._keep_until(asked + self.seconds)
         return lease
 
@@ -107,6 +109,7 @@ class Holding:
 
     async def let_go(self) -> None:
         """Give back the lease, or the place in the queue, where something else is to be reported."""
+        self.is_over = True
         self._rest()
         with suppress(BackendError, TimeoutError):  # the log has it, and the lease ends by itself
             await finish(self._drop(), f"giving up {self.key}")
@@ -169,25 +172,23 @@ class Holding:
 
     # -- giving it back --------------------------------------------------------------------------
 
-    async def give_back(self) -> bool:
-        """End the lease; False where it was lost before."""
+    async def give_back(self, keep: float = 0.0) -> bool:
+        """End the lease, `keep` seconds from now; False where it was lost before."""
+        self.is_over = True
         self._rest()
-        return await finish(self._drop(), f"releasing {self.key}")
-
-    async def give_back_after(self, least: float) -> bool:
-        """End the lease when `least` seconds have passed since it was taken; False where it was lost before."""
-        left = self._taken_at + least - self._clock.now()
-        if left <= 0:
-            return await self.give_back()
-        self._rest()
-        renewing = self._leases.renew(self.key, self.holder, left, self._clock.now())
-        return await finish(renewing, f"leaving {self.key}")
+        ending = self._drop() if keep <= 0 else self._leases.renew(self.key, self.holder, keep, self._clock.now())
+        return await finish(ending, f"releasing {self.key}")
 
     def abandon(self) -> None:
         """End the lease of a task that has ended without giving it back."""
+        self.is_over = True
         self._rest()
         _log.warning("%s was never released by the task that acquired it; it is released now", self.key)
         in_background(self._drop(), f"releasing {self.key}")
+
+    def is_on(self, near: Coordination) -> bool:
+        """Whether it is kept in this backend."""
+        return self._leases is near.backend.leases
 
     async def is_held(self) -> bool:
         """Whether the backend says so."""

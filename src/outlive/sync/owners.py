@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from outlive.definitions.coordination import Coordination
-from outlive.errors import LockLostError, LockNotOwnedError, LockReentrantError, LockTimeoutError
+from outlive.errors import BackendError, LockLostError, LockNotOwnedError, LockReentrantError, LockTimeoutError
 from outlive.ports import Backend, Lease
 from outlive.sync.choice import choose
 from outlive.sync.guarding import Guard
@@ -15,6 +19,9 @@ from outlive.sync.holding import Holding, new_holder
 from outlive.sync.refusal import LockHeldError
 
 Owner = asyncio.Task[Any] | threading.Thread
+
+#: What a run was given before its body began, by the keys: the body itself, its threads and its tasks see it.
+given: ContextVar[Mapping[str, Holding]] = ContextVar("outlive_given", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,12 @@ class Owners:
         holding = self._holdings.get(owner)
         return holding is not None and await holding.is_held()
 
+    def token_of(self, owner: Owner) -> int:
+        """The token of what it holds, or of what its run was given."""
+        if owner not in self._holdings and (holding := self._given()) is not None:
+            return holding.fence
+        return self.held_by(owner).fence
+
     def held_by(self, owner: Owner) -> Holding:
         """What it holds."""
         holding = self._holdings.get(owner)
@@ -115,25 +128,26 @@ class Owners:
 
     # -- a block ---------------------------------------------------------------------------------
 
-    def enter(self, owner: "asyncio.Task[Any]") -> None:
-        """From here on the task is cancelled where it loses what it holds."""
-        holding, guard = self._holdings[owner], Guard()
+    def enter(self, owner: "asyncio.Task[Any]", stop: Callable[[], None] | None = None) -> None:
+        """From here on the task is cancelled where it loses what it holds; with `stop` that is called instead."""
+        holding, guard = self._holdings[owner], Guard(stop)
         self._guards[owner] = guard
         holding.on_lost = guard.cancel
         if holding.lost is not None:
             guard.cancel()
 
-    async def leave(self, owner: "asyncio.Task[Any]", error: BaseException | None) -> Holding | None:
-        """After the body: what it still holds; None where it has released that itself.
+    async def leave(self, owner: "asyncio.Task[Any]", error: BaseException | None, keep: float = 0.0) -> None:
+        """After the body: give back what it still holds, where it has not done that itself, `keep` seconds from now.
 
-        Raises `LockLostError` where the body was cancelled for losing it, or did not notice.
+        Raises `LockLostError` where the body was cancelled for losing it, or did not notice. What the body raised
+        comes before what goes wrong here.
         """
         guard = self._guards.pop(owner, None)
         if guard is None:
             raise self._not_held()
         if owner not in self._holdings:
             await guard.close(error)
-            return None
+            return
         holding = self.forget(owner)
         holding.on_lost = None
         try:
@@ -143,18 +157,42 @@ class Owners:
             raise
         if holding.lost is not None and (is_ours or error is None):
             raise self.lost(holding) from error
-        return holding
+        await self.end(holding, error, keep)
+
+    async def end(self, holding: Holding, error: BaseException | None, keep: float = 0.0) -> None:
+        """Give it back, `keep` seconds from now."""
+        try:
+            if not await holding.give_back(keep):
+                raise self.lost(holding)
+        except (BackendError, LockLostError, TimeoutError):
+            if error is None:
+                raise
+
+    @contextmanager
+    def giving(self, owner: Owner) -> Generator[None]:
+        """Let the code of this block, its threads and its tasks see what the owner holds as given to them."""
+        outer = given.set({**given.get(), self._spec.key: self._holdings[owner]})
+        try:
+            yield
+        finally:
+            given.reset(outer)
 
     # -- keeping ---------------------------------------------------------------------------------
 
     def _prepare(self, owner: Owner) -> Holding:
-        if owner in self._holdings:
+        spec, near = self._spec, self._spec.near()
+        with_run = self._given()
+        if owner in self._holdings or (with_run is not None and with_run.is_on(near)):
             raise LockReentrantError(
-                f"{self._spec.name!r} is held by this task or thread already and would wait for itself; acquire it "
+                f"{spec.name!r} is held by this task or thread already and would wait for itself; acquire it "
                 "once, around both places"
             )
-        spec = self._spec
-        return Holding(spec.near(), spec.key, new_holder(spec.worker), spec.seconds, spec.retry)
+        return Holding(near, spec.key, new_holder(spec.worker), spec.seconds, spec.retry)
+
+    def _given(self) -> Holding | None:
+        """What the current run was given when it began, as long as it has it."""
+        holding = given.get().get(self._spec.key)
+        return None if holding is None or holding.is_over else holding
 
     def _keep(self, owner: Owner, holding: Holding) -> None:
         self._holdings[owner] = holding

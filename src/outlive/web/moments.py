@@ -64,6 +64,7 @@ class Moments:
         holder = self._key_holder(runtime, task, timing)
         if holder is not task:
             return self._join(holder)
+        runtime.intake.admit(task)
         if timing == IMMEDIATE:
             self._start_now(runtime, task)
         elif self.is_decided and threading.get_ident() != runtime.loop_thread:

@@ -105,6 +105,9 @@ def plan(connection, name, **values):
         pytest.param("counts", ["outlive_record_live"], id="counts"),
         pytest.param("asked_to_cancel", ["outlive_record_asked"], id="asked"),
         pytest.param("get", ["outlive_log_task"], id="get"),
+        pytest.param("find_schedule", ["outlive_record_of_schedule"], id="schedule"),
+        pytest.param("planned", ["outlive_record_planned"], id="planned"),
+        pytest.param("schedule_gaps", ["outlive_schedule_gap_schedule"], id="gaps"),
         pytest.param("schedule_due", ["outlive_schedule_next"], id="schedules"),
     ],
 )
@@ -181,4 +184,4 @@ def test_the_database_itself_refuses_a_state_that_cannot_be(connection):
 
 
 def test_nothing_is_asked_of_the_filter_that_no_query_knows():
-    assert set(EVERYTHING.__slots__) == {"statuses", "func", "queue", "source"}
+    assert set(EVERYTHING.__slots__) == {"statuses", "func", "queue", "source", "schedule"}

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outlive.core.record import AttemptRecord, TaskRecord
 from outlive.core.retry import RetryPolicy
-from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Succeeded, settle
+from outlive.core.settle import WORKER_DIED, Attempt, Cancelled, Failed, Interrupted, Succeeded, deaths_in_a_row, settle
 from outlive.core.states import Event, TaskStatus, may
 
 NOW = 1_000.0
@@ -134,3 +137,30 @@ def test_a_failing_task_is_attempted_once_and_once_for_each_retry(retries):
 
     assert attempts == retries + 1
     assert status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("ends", "attempts", "deaths"),
+    [
+        pytest.param("", 0, 0, id="new"),
+        pytest.param("dd", 2, 2, id="two deaths"),
+        pytest.param("fdd", 3, 2, id="after a failure"),
+        pytest.param("ddf", 3, 0, id="before a failure"),
+        pytest.param("didi", 2, 2, id="with deploys between"),
+        pytest.param("ddd", 0, 0, id="requeued by a person"),
+        pytest.param("dddsd", 1, 1, id="since it was requeued"),
+        pytest.param("d", 2, 1, id="with a history cut short"),
+    ],
+)
+def test_deaths_of_workers_are_counted_in_the_attempts(ends, attempts, deaths):
+    now = datetime.now(UTC)
+    outcomes = {
+        "d": (TaskStatus.FAILED, f"{WORKER_DIED}was killed by SIGKILL"),
+        "f": (TaskStatus.FAILED, "no"),
+        "i": (TaskStatus.INTERRUPTED, None),
+        "s": (TaskStatus.SUCCESS, None),
+    }
+    history = [AttemptRecord(n, now, now, *outcomes[end], None, "me") for n, end in enumerate(ends, 1)]
+    record = TaskRecord("id", "f", "f", TaskStatus.PENDING, now, now, attempts=attempts, history=history)
+
+    assert deaths_in_a_row(record) == deaths

@@ -1,6 +1,7 @@
 """Group commit: what is written together lands together, and trouble hits only whom it must."""
 
 import asyncio
+import os
 
 import pytest
 from support.databases import FakeDatabase
@@ -28,7 +29,7 @@ def events():
 
 @pytest.fixture
 async def journal(database, clock, events):
-    instance = Instance("me", "host", 1, clock.now())
+    instance = Instance("me", "host", os.getpid(), clock.now())
     limits = Limits(journal_capacity=1000)
     process = Process(instance, TaskRegistry(), TaskStore(), clock, events.append, limits, persists=True)
     journal = Journal(process, database)

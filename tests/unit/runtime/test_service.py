@@ -1,6 +1,7 @@
 """The loop of the background services."""
 
 import asyncio
+import os
 
 import pytest
 from support.waiting import turns, until
@@ -32,7 +33,7 @@ def events():
 
 @pytest.fixture
 def process(clock, events):
-    instance = Instance("me", "host", 1, clock.now())
+    instance = Instance("me", "host", os.getpid(), clock.now())
     return Process(instance, TaskRegistry(), TaskStore(), clock, events.append, Limits(), persists=True)
 
 

@@ -1,26 +1,18 @@
 """What fires by itself: when, what became of it, and a hand on the switch."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.html import place, read_form
-from outlive.admin.query import Query
-from outlive.admin.search import search
-from outlive.core.filter import TaskFilter
-from outlive.core.record import TaskRecord
 from outlive.errors import OutliveError
-from outlive.manager import TaskManager
-from outlive.runtime.schedule_control import ScheduleInfo
+from outlive.runtime.schedule_info import ScheduleInfo
 
 #: Runs that a list and a page show.
 _TICKS, _RUNS = 10, 20
-#: How many records of its function are looked at for them.
-_SCAN = 300
 
 
 class SchedulesPage:
@@ -39,16 +31,12 @@ class SchedulesPage:
 
     async def show(self, request: Request, user: Visitor) -> Response:
         """All of them."""
-        manager = self._desk.manager
-        schedules = [(one, await last_runs(manager, one, _TICKS)) for one in await manager.schedules()]
+        schedules = await self._desk.manager.schedules(runs=_TICKS)
         return self._desk.pages.render(request, "schedules.html", user, active="schedules", schedules=schedules)
 
     async def one(self, request: Request, user: Visitor, name: str) -> Response:
         """One of them, with its next times and its last runs."""
-        manager = self._desk.manager
-        info = next((one for one in await manager.schedules() if one.name == name), None)
-        if info is None:
-            raise HTTPException(404, f"There is no schedule {name!r}.")
+        info = await self._desk.manager.schedule_info(name, runs=_RUNS)
         return self._desk.pages.render(
             request,
             "schedule.html",
@@ -56,7 +44,6 @@ class SchedulesPage:
             active="schedules",
             schedule=info,
             coming=_coming(info),
-            runs=await last_runs(manager, info, _RUNS),
         )
 
     async def pause(self, request: Request, user: Visitor, name: str) -> Response:
@@ -81,14 +68,6 @@ class SchedulesPage:
         except OutliveError as error:
             return self._desk.pages.back(request, place(form, "/schedules"), str(error), bad=True)
         return self._desk.pages.back(request, f"/tasks/{task_id}", f"This is the run of {name} that you asked for.")
-
-
-async def last_runs(manager: TaskManager, info: ScheduleInfo, count: int) -> Sequence[TaskRecord]:
-    """The newest records of its slots."""
-    if info.last_task_id is None:
-        return ()
-    query = Query(conditions=TaskFilter(func=info.func), tests=[lambda record: record.schedule == info.name])
-    return (await search(manager, query, count, scan=_SCAN)).records
 
 
 def _coming(info: ScheduleInfo) -> list[tuple[datetime, str]]:

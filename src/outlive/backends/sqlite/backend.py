@@ -1,13 +1,14 @@
 """The backend: each verb of the port, handed to the thread that does it."""
 
 import json
+import os
 import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, TypeVar
 
 from outlive.backends.sqlite import handover, presence, queues, rows, schedules
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
@@ -15,16 +16,18 @@ from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
-from outlive.backends.sqlite.writer import Writer
+from outlive.backends.sqlite.writer import Writer, forked
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Move
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
+
+W = TypeVar("W", bound=Workers[Any])
 
 #: Above every text, since SQLite sorts blobs after texts: the page before it is the first.
 _AFTER_ALL = b""
@@ -63,6 +66,7 @@ class SqliteBackend:
         self._busy_timeout = busy_timeout
         self._max_readers = max_readers
         self._presence = presence.Presence(self.path)
+        self._pid = os.getpid()
         self._writers: Workers[Writer] | None = None
         self._readers: Workers[Link] | None = None
         #: Locks and leaderships of the processes of this host.
@@ -71,7 +75,9 @@ class SqliteBackend:
     async def open(self) -> None:
         """Create the file if there is none, bring its schema up to date and start the threads."""
         if self._writers is not None:
+            self._here(self._writers)
             return
+        self._pid = os.getpid()
         writers = Workers("outlive-sqlite-writer", [Writer(self.path, self._synchronous, self._busy_timeout)])
         try:
             await writers.call(Writer.prepare)
@@ -84,7 +90,7 @@ class SqliteBackend:
     async def close(self) -> None:
         """Forget the instances that joined here and end the threads."""
         writers, readers = self._writers, self._readers
-        if writers is None or readers is None:
+        if writers is None or readers is None or self._pid != os.getpid():
             return
         await self.leases.close()
         try:
@@ -137,9 +143,16 @@ class SqliteBackend:
             func=conditions.func,
             queue=conditions.queue,
             source=conditions.source,
+            schedule=conditions.schedule,
             before=_AFTER_ALL if page.before is None else page.before,
             limit=max(page.limit, 0),
         )
+        assert found is not None
+        return rows.records(found[0])
+
+    async def planned(self, before: float) -> Sequence[TaskRecord]:
+        """What is to run once, earliest first."""
+        found = await self._query("planned", before=before)
         assert found is not None
         return rows.records(found[0])
 
@@ -180,6 +193,22 @@ class SqliteBackend:
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""
         return await self._change("schedule_pause", name=schedule, paused=paused, next_at=next_at) > 0
+
+    async def put(self, entry: ScheduleEntry, *, new: bool) -> bool:
+        """Add or change a schedule at run time."""
+        return await self._writing.call(
+            lambda writer: writer.write(lambda connection: schedules.put(connection, entry, new=new))
+        )
+
+    async def remove(self, schedule: str) -> bool:
+        """Forget a schedule."""
+        return await self._change("schedule_remove", name=schedule) > 0
+
+    async def gaps(self, schedule: str, limit: int) -> Sequence[Gap]:
+        """The newest gaps."""
+        found = await self._query("schedule_gaps", name=schedule, limit=limit)
+        assert found is not None
+        return schedules.gaps(found[0])
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -287,11 +316,18 @@ class SqliteBackend:
 
     @property
     def _writing(self) -> Workers[Writer]:
-        return self._writers or _not_open(self.path)
+        return self._here(self._writers)
 
     @property
     def _reading(self) -> Workers[Link]:
-        return self._readers or _not_open(self.path)
+        return self._here(self._readers)
+
+    def _here(self, workers: W | None) -> W:
+        if workers is None:
+            raise BackendError(f"the backend on {self.path} is not open; await its open() first")
+        if self._pid != os.getpid():
+            raise forked(self.path)
+        return workers
 
     def _reader(self) -> Link:
         return Link(self.path, self._synchronous, self._busy_timeout, reads_only=True)
@@ -324,6 +360,8 @@ def _explain(writer: Writer, functions: Collection[str], reason: str) -> int:
 
 
 def _list_for(conditions: TaskFilter) -> str:
+    if conditions.schedule is not None:
+        return "find_schedule"
     # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
     if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
         return "find_status"
@@ -337,7 +375,3 @@ def _changed(connection: sqlite3.Connection, query: str, values: Mapping[str, ob
 def _one(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> tuple[Any, ...] | None:
     found: tuple[Any, ...] | None = connection.execute(sql(query), dict(values)).fetchone()
     return found
-
-
-def _not_open(path: Path) -> NoReturn:
-    raise BackendError(f"the backend on {path} is not open; await its open() first")

@@ -11,7 +11,7 @@ from itertools import chain
 
 from outlive.backends.sqlite.kinds import KINDS, SETTLING, Kind, key_stage, kind_of
 from outlive.backends.sqlite.statements import sql, sql_for
-from outlive.core.moves import Fire, Move, Permit
+from outlive.core.moves import Fire, Move, Permit, Withdraw
 
 #: Rows that one statement takes at most.
 LARGEST = 256
@@ -99,8 +99,8 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
 
     Each run maps the rank of a kind to the places of its moves. The moves of one record must come in the order of
     ranks, and so must those that take and free idempotency keys, whichever record they are of. One slot of a schedule
-    is taken per run, and one that asks whether an earlier record lives comes first. So does a permit that may find the
-    place of an attempt which has just ended.
+    is taken per run, and what asks whether an earlier record lives, or has started, comes first. So does a permit that
+    may find the place of an attempt which has just ended.
     """
     run: _Run = {}
     last: dict[str, int] = {}
@@ -125,7 +125,9 @@ def runs(moves: Sequence[Move]) -> Iterator[_Run]:
 def _looks_back(move: Move, fired: Collection[str], run: _Run) -> bool:
     if isinstance(move, Permit):
         return not run.keys().isdisjoint(SETTLING)
-    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.schedule in fired)
+    if isinstance(move, Withdraw):
+        return bool(run)
+    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.waits or move.schedule in fired)
 
 
 def chunks(places: list[int]) -> Iterator[list[int]]:

@@ -22,6 +22,7 @@ from outlive.core.moves import (
     Requeue,
     Settle,
     Start,
+    Withdraw,
 )
 from outlive.core.states import Event, TaskStatus, check
 
@@ -43,7 +44,7 @@ class Kind:
 def _fire_row(move: Fire) -> _Row:
     return (
         move.id, move.schedule, move.slot, move.next_at, move.at, move.fired,
-        int(move.exclusive), move.missed, move.reason, OVERLAPS,
+        int(move.exclusive), int(move.waits), move.missed, move.reason, OVERLAPS,
     )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def _enqueue_row(move: Enqueue) -> _Row:
         json.dumps(dict(move.tags)) if move.tags else None,
         move.idempotency_key, move.arguments, move.summary, move.options,
         # A plain int is bound at once, a bool is first offered to every adapter.
-        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule, move.rejected,
+        int(move.recoverable), int(move.requeue_on_interrupt), move.schedule, move.rejected, move.run_key,
     )  # fmt: skip
 
 
@@ -62,6 +63,7 @@ _pending_row = attrgetter("id", "fence", "at", "error", "stacktrace", "reason", 
 
 KINDS = (
     Kind(("fire",), _fire_row),
+    Kind(("withdraw",), attrgetter("id", "run_key", "at", "reason")),
     Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
     Kind(("permit",), attrgetter("id"), alone=permit),
     Kind(("start",), attrgetter("id", "fence", "owner", "at", "limited")),
@@ -82,6 +84,7 @@ SETTLING = frozenset({_RANK["settle"], _RANK["retry"], _RANK["give_up"]})
 
 _RANK_OF: dict[type, int] = {
     Fire: _RANK["fire"],
+    Withdraw: _RANK["withdraw"],
     Enqueue: _RANK["enqueue"],
     Permit: _RANK["permit"],
     Start: _RANK["start"],

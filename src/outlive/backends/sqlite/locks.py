@@ -97,10 +97,17 @@ class FileLock:
 
 _opening = threading.Lock()
 _open_locks: WeakSet[FileLock] = WeakSet()
+_of_parent: set[Path] = set()
+
+
+def is_of_parent(path: Path) -> bool:
+    """Whether the lock on this file was open where this process was forked from, when it was."""
+    return path in _of_parent
 
 
 def _forget_all() -> None:
     for lock in list(_open_locks):
+        _of_parent.add(lock.path)
         lock.forget()
     _open_locks.clear()
     _opening.release()

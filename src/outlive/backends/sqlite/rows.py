@@ -49,7 +49,7 @@ def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequen
         task_id, func, func_name, status,
         created_at, created_rest, run_at, run_rest, started_at, started_rest, ended_at, ended_rest,
         attempts, fence, owner, error, stacktrace, reason, tags,
-        source, timing, priority, executor, queue, label, schedule,
+        source, timing, priority, executor, queue, label, schedule, run_key,
         idempotency_key, arguments, summary, options,
         recoverable, requeue_on_interrupt, cancel_requested,
     ) = values  # fmt: skip
@@ -76,6 +76,7 @@ def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequen
         queue=queue,
         label=label,
         schedule=schedule,
+        run_key=run_key,
         idempotency_key=idempotency_key,
         arguments=arguments,
         summary=summary,

@@ -4,10 +4,11 @@ import json
 import math
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from outlive.backends.sqlite.statements import sql
-from outlive.core.schedule import ScheduleEntry, ScheduleState
+from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 
 
 def register(connection: sqlite3.Connection, entries: Sequence[ScheduleEntry], now: float) -> None:
@@ -16,6 +17,20 @@ def register(connection: sqlite3.Connection, entries: Sequence[ScheduleEntry], n
     connection.execute(sql("schedule_register"), {"entries": text})
     if any(entry.startup_window is not None for entry in entries):
         connection.execute(sql("schedule_startup"), {"entries": text, "now": now})
+
+
+def put(connection: sqlite3.Connection, entry: ScheduleEntry, *, new: bool) -> bool:
+    """Add or change one at run time."""
+    values = asdict(entry)
+    del values["startup_window"]
+    return connection.execute(sql("schedule_add" if new else "schedule_change"), values).rowcount > 0
+
+
+def gaps(text: str) -> list[Gap]:
+    """The gaps of a list."""
+    return [
+        Gap(slot + slot_rest, count, at + rest, reason) for slot, slot_rest, count, at, rest, reason in json.loads(text)
+    ]
 
 
 def states(text: str) -> list[ScheduleState]:
@@ -27,11 +42,21 @@ def _row(entry: ScheduleEntry) -> tuple[Any, ...]:
     # Whole seconds and the rest: SQLite reads no more than 15 digits of a number in JSON for certain.
     whole = None if entry.next_at is None else math.floor(entry.next_at)
     rest = None if entry.next_at is None or whole is None else entry.next_at - whole
-    return entry.name, entry.func, entry.rule, whole, rest, entry.startup_window
+    return (
+        entry.name,
+        entry.func,
+        entry.rule,
+        whole,
+        rest,
+        entry.startup_window,
+        entry.policy,
+        entry.declared,
+        entry.paused,
+    )
 
 
 def _state(values: Sequence[Any]) -> ScheduleState:
-    name, func, rule, next_at, next_rest, paused, last_at, last_rest, last_id, missed, at, rest, reason = values
+    name, func, rule, next_at, next_rest, paused, last_at, last_rest, last_id, missed, at, rest, reason, *more = values
     return ScheduleState(
         name,
         func,
@@ -43,6 +68,7 @@ def _state(values: Sequence[Any]) -> ScheduleState:
         missed,
         _moment(at, rest),
         reason,
+        *more,
     )
 
 

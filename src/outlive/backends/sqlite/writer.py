@@ -10,11 +10,11 @@ from typing import TypeVar
 from outlive.backends.sqlite.faults import is_busy
 from outlive.backends.sqlite.foreign import held_by_this_process
 from outlive.backends.sqlite.link import Link
-from outlive.backends.sqlite.locks import HAS_QUEUE
+from outlive.backends.sqlite.locks import HAS_QUEUE, is_of_parent
 from outlive.backends.sqlite.schema import check_library, is_current, migrate
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.turn import Turn
-from outlive.errors import BackendLockedError
+from outlive.errors import BackendError, BackendLockedError
 
 #: How long a transaction of this very process may keep us out: who holds it may be waiting for us.
 OWN_PATIENCE = 0.2
@@ -35,7 +35,12 @@ class Writer:
         self._turn: Turn | None = None
 
     def prepare(self) -> None:
-        """Create the file if there is none, and bring its schema up to date."""
+        """Create the file if there is none, and bring its schema up to date.
+
+        Raises `BackendError` in a child that was forked while the file was open, and for a SQLite that is too old.
+        """
+        if is_of_parent(_side_file(self.path)):
+            raise forked(self.path)
         check_library()
         self._link.use(self._prepare)
 
@@ -80,7 +85,7 @@ class Writer:
     def _row_of_writers(self) -> Turn | None:
         if self._turn is None and HAS_QUEUE:
             with suppress(OSError):  # fairness is all that is lost without the side file
-                self._turn = Turn(Path(f"{self.path}-outlive-writer"))
+                self._turn = Turn(_side_file(self.path))
         return self._turn
 
     @contextmanager
@@ -125,6 +130,22 @@ class Writer:
                 f"another process has held a write transaction on {self.path} for {self._patience:g} s; let it commit "
                 "or end it, make its transactions shorter, or raise busy_timeout"
             ) from error
+
+
+def forked(path: Path) -> BackendError:
+    """Why a file that was open when this process was forked is of no use here.
+
+    SQLite remembers the locks of the process and would count on those that the parent alone has: when the parent
+    closes the file, it would remove the log into which the child writes.
+    """
+    return BackendError(
+        f"{path} was open when this process was forked, and SQLite cannot use a file on both sides of a fork; "
+        "start the manager in the child alone, start the child by 'spawn', or keep the tasks in a database server"
+    )
+
+
+def _side_file(path: Path) -> Path:
+    return Path(f"{path}-outlive-writer")
 
 
 def _pauses() -> Iterator[float]:

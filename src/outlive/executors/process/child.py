@@ -12,19 +12,23 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from outlive.core.failure import failed
 from outlive.core.text import storable
 from outlive.definitions.context import current
-from outlive.executors.failure import failed
 from outlive.executors.process.messages import Begun, Job, Line, Raised, Returned
 
+#: Seconds between looks at whether the keeper still lives.
+_LOOK = 1.0
 
-def serve(connection: "Connection[Any, Any]") -> None:
-    """Run jobs; end when the other end of the pipe is closed, however that came about."""
+
+def serve(connection: "Connection[Any, Any]", keeper: int) -> None:
+    """Run jobs; end when the keeper, a process id, is gone or has closed its end of the pipe."""
+    _begin_session()
     # Who stops the application (a terminal, a service manager) signals all its processes; when a body ends is decided
     # by the keeper. Functions instead of SIG_IGN, which programs that a body starts would inherit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave_it_to_the_keeper)
-    pipe = _Pipe(connection)
+    pipe = _Pipe(connection, keeper)
     threading.Thread(target=pipe.listen, name="outlive keeper", daemon=True).start()
     while True:
         _do(pipe.jobs.get(), pipe)
@@ -34,20 +38,36 @@ def _leave_it_to_the_keeper(_number: int, _frame: object) -> None:
     pass
 
 
+def _begin_session() -> None:
+    """Hold together what the bodies start, so that it can end with the worker."""
+    if hasattr(os, "setsid"):
+        with suppress(PermissionError):  # it is the first of its group already
+            os.setsid()
+
+
+def _end_session() -> None:
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(0)
+
+
 class _Pipe:
     """The way to the keeper, for all threads of the worker."""
 
-    def __init__(self, connection: "Connection[Any, Any]") -> None:
+    def __init__(self, connection: "Connection[Any, Any]", keeper: int) -> None:
         self.jobs: SimpleQueue[Job] = SimpleQueue()
         self._connection = connection
+        self._keeper = keeper
         self._lock = threading.Lock()
 
     def listen(self) -> None:
         """Take in jobs; a worker whose keeper is gone must not go on, somebody else may repeat its work."""
         with suppress(EOFError, OSError):
-            while True:
-                self.jobs.put(self._connection.recv())
-        os._exit(0)
+            # A child that the keeper forked holds the pipe open beyond the keeper's death.
+            while os.getppid() == self._keeper:
+                if self._connection.poll(_LOOK):
+                    self.jobs.put(self._connection.recv())
+        _end_session()
 
     def send(self, message: Any) -> None:
         """Say something; where nobody hears it, `listen` is about to end the process."""

@@ -5,18 +5,21 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from multiprocessing.util import Finalize
 from typing import Any
 
-from outlive.core.settle import Failed, Outcome, Succeeded
+from outlive.core.failure import failed, timed_out
+from outlive.core.settle import WORKER_DIED, Failed, Outcome, Succeeded
 from outlive.core.text import storable
-from outlive.executors.failure import failed, timed_out
 from outlive.executors.process.messages import Answer, Begun, Died, Job, Line, Raised, Returned
 from outlive.executors.process.worker import Worker
 from outlive.ports import Call
+
+#: Why a body does not begin.
+_SLOW = "importing its module, or the main module of the application, hangs or takes too long"
 
 
 class WorkerDied(Exception):  # noqa: N818 - names what happened, as the record shows it
@@ -30,13 +33,15 @@ class RemoteTraceback(Exception):  # noqa: N818 - the cause that a traceback sho
 class ProcessExecutor:
     """Runs bodies in processes that are started when they are needed and used again.
 
-    `limit`: how many, default one per processor (the seeds' `max_process_workers`).
+    `limit`: how many, default one per processor (the seeds' `max_process_workers`). `start_up`: seconds that a worker
+    has at least for its imports before its first body, which are not counted against the body's timeout.
     """
 
     can_interrupt = True
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(self, limit: int | None = None, start_up: float = 30.0) -> None:
         self.limit: int | None = limit or os.cpu_count() or 1
+        self._start_up = start_up
         self._guard = threading.Lock()
         self._workers: set[Worker] = set()
         self._idle: list[Worker] = []
@@ -49,7 +54,7 @@ class ProcessExecutor:
         errand = _Errand(self, call, asyncio.get_running_loop())
         threading.Thread(target=errand.go, name="outlive keeper", daemon=True).start()
         try:
-            return await _in_time(errand, call)
+            return await _in_time(errand, call, self._start_up)
         except asyncio.CancelledError as error:
             outcome = await errand.break_off()
             return outcome if isinstance(outcome, Succeeded) else failed(error)
@@ -122,7 +127,7 @@ class _Errand:
         """Run the body and bring its outcome to the event loop."""
         try:
             call = self._call
-            payload = pickle.dumps((call.func, call.args, call.kwargs))
+            payload = pickle.dumps((call.body, call.args, call.kwargs))
             answer = self._run(Job(call.id, call.func_name, call.attempts, dict(call.tags), payload))
             outcome = _outcome(answer, call)
         except BaseException as error:  # noqa: BLE001 - no process could be started, or an argument has changed
@@ -173,19 +178,26 @@ class _Errand:
             self._loop.call_soon_threadsafe(partial(step, *args))
 
 
-async def _in_time(errand: _Errand, call: Call) -> Outcome:
+async def _in_time(errand: _Errand, call: Call, start_up: float) -> Outcome:
     # The time of the attempt begins with the body: a new worker first has to import the application.
     signs: list[asyncio.Future[Any]] = [errand.begun, errand.outcome]
-    await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
-    done, _ = await asyncio.wait([errand.outcome], timeout=call.timeout)
-    if done:
+    start_up = max(call.timeout or 0.0, start_up)
+    begun = await _any_of(signs, None if call.timeout is None else start_up)
+    if begun and await _any_of([errand.outcome], call.timeout):
         return errand.outcome.result()
-    assert call.timeout is not None
     outcome = await errand.break_off()
-    if isinstance(outcome, Failed) and outcome.worker_died:
-        call.request_stop()
+    if not (isinstance(outcome, Failed) and outcome.worker_died):
+        return outcome
+    call.request_stop()
+    if begun:
+        assert call.timeout is not None
         return timed_out(call.timeout)
-    return outcome
+    return failed(TimeoutError(f"the worker process has not found the function within {start_up:g} s: {_SLOW}"))
+
+
+async def _any_of(signs: "Sequence[asyncio.Future[Any]]", seconds: float | None) -> bool:
+    done, _ = await asyncio.wait(signs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
 
 
 def _outcome(answer: Answer, call: Call) -> Outcome:
@@ -221,8 +233,8 @@ def _what_happened(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         maybe = "; perhaps the system was out of memory" if name == "SIGKILL" else ""
-        return f"the worker process of this task was killed by {name}{maybe}"
-    return f"the worker process of this task ended by itself with exit code {exit_code} before the function did"
+        return f"{WORKER_DIED}was killed by {name}{maybe}"
+    return f"{WORKER_DIED}ended by itself with exit code {exit_code} before the function did"
 
 
 def _resolve(future: "asyncio.Future[Any]", value: Any) -> None:

@@ -1,5 +1,5 @@
 -- What happened to leases; it takes the place of the table of those who were forced out.
--- compatible from: 6
+-- compatible from: 7
 
 create table outlive_lease_event (
     seq integer primary key,

@@ -8,6 +8,7 @@ json_array(
     cast(record.ended_at as integer), record.ended_at - cast(record.ended_at as integer),
     record.attempts, record.fence, record.owner, record.error, record.stacktrace, record.reason, record.tags,
     record.source, record.timing, record.priority, record.executor, record.queue, record.label, record.schedule,
+    record.run_key,
     record.idempotency_key, record.arguments, record.summary, record.options,
     record.recoverable, record.requeue_on_interrupt, record.cancel_requested
 )

@@ -4,5 +4,5 @@ json_array(
     cast(schedule.next_at as integer), schedule.next_at - cast(schedule.next_at as integer), schedule.paused,
     cast(schedule.last_at as integer), schedule.last_at - cast(schedule.last_at as integer), schedule.last_id,
     schedule.missed, cast(schedule.missed_at as integer), schedule.missed_at - cast(schedule.missed_at as integer),
-    schedule.missed_reason
+    schedule.missed_reason, schedule.policy, schedule.declared
 )

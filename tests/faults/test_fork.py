@@ -1,0 +1,48 @@
+"""A process that forks while its manager runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHILD = Path(__file__).with_name("fork_child.py")
+
+
+def seen(url):
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(CHILD), url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def said(request, tmp_path_factory):
+    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path_factory.mktemp('fork')}/tasks.db"
+    return seen(url) | {"kind": request.param}
+
+
+def test_a_forked_child_does_not_act_as_its_parent(said):
+    assert (said["is_started"], said["live"], said["leads"]) == (False, 0, False)
+    for verb in ("enqueue", "enqueue_sync", "cancel"):
+        assert said[verb].startswith("NotInitializedError: the task manager was started in process")
+        assert "await manager.startup() here" in said[verb]
+
+    # The parent goes on as if nothing had been.
+    assert (said["result"], said["after"], said["ran"]) == ("parent", "after", ["parent", "after"])
+    assert said["parent"] == {"status": "success", "fence": 1, "is_owner": True}
+    assert said["still_leads"]
+
+
+def test_a_forked_child_starts_as_an_instance_of_its_own_or_says_why_it_cannot(said):
+    if said["kind"] == "memory":
+        assert (said["startup"], said["another"]) == ("", "")
+        assert said["own"] == {"is_another": True, "knows": [], "result": "child"}
+        assert said["ran_in_child"] == ["child"]
+        return
+    # What SQLite cannot do across a fork is refused before it can spoil the file.
+    for verb in ("beat", "startup", "another"):
+        assert said[verb].startswith("BackendError: ")
+        assert "start the child by 'spawn'" in said[verb]
+    assert said["ran_in_child"] == []
