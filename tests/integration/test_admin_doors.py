@@ -54,20 +54,20 @@ class Site:
         return [(method, path) for method, path in self.routes() if method != "GET" and not path.endswith("/theme")]
 
 
+FORM = {"action": "retry", "scope": "all", "key": "lock:x", "reason": "test", "value": "1", "unit": "day"}
+#: What is sent to the routes that take no form, by how their paths end.
+BODIES: dict[str, dict[str, Any]] = {
+    "/api/v1/tasks/bulk": {"json": {"action": "retry", "q": ""}},
+    "/api/v1/locks/release": {"json": {"key": "lock:x", "reason": "test"}},
+    "/bulk-retry": {"json": {"task_ids": ["x"]}},
+    "/tasks/history": {"params": {"value": 1, "unit": "day"}},
+}
+
+
 def send(client: TestClient, method: str, path: str) -> httpx2.Response:
     """A request that would do something if it were let in."""
-    if path.endswith("/bulk") and "/api/" in path:
-        return client.request(method, path, json={"action": "retry", "q": ""})
-    if path.endswith("/locks/release") and "/api/" in path:
-        return client.request(method, path, json={"key": "lock:x", "reason": "test"})
-    if path.endswith("/bulk-retry"):
-        return client.request(method, path, json={"task_ids": ["x"]})
-    if path.endswith("/history"):
-        return client.request(method, f"{path}?value=1&unit=day")
-    if method == "POST":
-        data = {"action": "retry", "scope": "all", "key": "lock:x", "reason": "test", "value": "1", "unit": "day"}
-        return client.request(method, path, data=data)
-    return client.request(method, path)
+    usual: dict[str, Any] = {"POST": {"data": FORM}, "PATCH": {"json": {"concurrency": 1}}}.get(method, {})
+    return client.request(method, path, **next((body for end, body in BODIES.items() if path.endswith(end)), usual))
 
 
 def test_the_walk_sees_every_route():
@@ -75,7 +75,7 @@ def test_the_walk_sees_every_route():
     guarded = site.routes()
 
     assert len(guarded) > 50
-    assert {method for method, _ in guarded} == {"GET", "POST", "DELETE"}
+    assert {method for method, _ in guarded} == {"GET", "POST", "DELETE", "PATCH"}
     assert len(site.actions()) > 20
     assert [path.split("/")[2] for _, path in site.routes(guarded=False)] == ["dashboard", "auth", "auth", "auth"]
 
@@ -140,7 +140,7 @@ def test_roles_at_every_door(name):
             status = send(client, method, path).status_code
             assert status not in (401, 500), (method, path)
             is_action = method != "GET" and not path.endswith("/theme")
-            needs_admin = is_action and ("history" in path or path.endswith("/locks/release"))
+            needs_admin = method == "PATCH" or path.endswith(("/history", "/history/delete", "/release", "/change"))
             denied = {"vera": is_action, "oscar": needs_admin, "ada": False}[name]
             assert (status == 403) is denied, (method, path, status)
 
@@ -171,7 +171,7 @@ def test_the_hook_is_asked_about_every_action():
             assert send(client, method, path).status_code == 403, (method, path)
     assert asked == {
         *("task.retry", "task.cancel", "task.edit", "schedule.run", "schedule.pause", "schedule.resume"),
-        *("lock.release", "history.delete"),
+        *("queue.pause", "queue.resume", "queue.change", "lock.release", "history.delete"),
     }
 
 

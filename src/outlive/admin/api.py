@@ -15,6 +15,7 @@ from outlive.admin.access import Visitor
 from outlive.admin.actions import MOST, Result
 from outlive.admin.desk import Desk
 from outlive.admin.json_route import AdminRoute, Json
+from outlive.admin.limits import Limits
 from outlive.admin.pages.history import ended_before
 from outlive.admin.search import every_match
 from outlive.core.filter import Page, TaskFilter
@@ -57,6 +58,8 @@ class AdminApi:
         router = APIRouter(prefix=path, dependencies=guards, include_in_schema=False, route_class=AdminRoute)
         router.add_api_route("", self.list_tasks, methods=["GET"])
         router.add_api_route("/metrics", self.metrics, methods=["GET"])
+        router.add_api_route("/queues", self.queues, methods=["GET"])
+        router.add_api_route("/queues/{name:path}", self.change_queue, methods=["PATCH"])
         router.add_api_route("/audit", self.audit, methods=["GET"])
         router.add_api_route("/bulk-retry", self.bulk_retry, methods=["POST"])
         router.add_api_route("/retry-failed", self.retry_failed, methods=["POST"])
@@ -158,6 +161,14 @@ class AdminApi:
         before = ended_before(value, unit, datetime.now(UTC))
         deleted = await self._actions.delete_history(user, before)
         return Json({"deleted": deleted, "store": 0, "backend": deleted})
+
+    async def queues(self) -> Json:
+        """What each declared queue has done in this process since it started."""
+        return Json(self._manager.queue_stats())
+
+    async def change_queue(self, user: Visitor, name: str, limits: Limits) -> Json:
+        """Change what a queue allows, in all instances; what is left out stays, null is no limit."""
+        return Json(await self._actions.change_queue(user, name, limits.changes()))
 
     async def audit(self) -> Json:
         """What people did: the newest 1,000 actions."""

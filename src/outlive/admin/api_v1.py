@@ -17,6 +17,7 @@ from outlive.admin.bulk import STATUSES, chosen, narrowed
 from outlive.admin.desk import Desk
 from outlive.admin.failures import grouped
 from outlive.admin.json_route import Json, ProblemRoute
+from outlive.admin.limits import Limits
 from outlive.admin.pages.instances import list_instances
 from outlive.admin.search import every_match, search
 from outlive.admin.sessions import PREFIX
@@ -64,6 +65,10 @@ class ApiV1:
         router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/run", self.run, methods=["POST"])
+        router.add_api_route("/queues", self.queues, methods=["GET"])
+        router.add_api_route("/queues/{name:path}/pause", self.pause_queue, methods=["POST"])
+        router.add_api_route("/queues/{name:path}/resume", self.resume_queue, methods=["POST"])
+        router.add_api_route("/queues/{name:path}", self.change_queue, methods=["PATCH"])
         router.add_api_route("/instances", self.instances, methods=["GET"])
         router.add_api_route("/locks", self.locks, methods=["GET"])
         router.add_api_route("/locks/release", self.release, methods=["POST"])
@@ -128,6 +133,10 @@ class ApiV1:
     async def schedules(self) -> Json:
         """All schedules and intervals."""
         return Json({"items": [one.to_dict() for one in await self._manager.schedules()]})
+
+    async def queues(self) -> Json:
+        """What waits and runs in each queue, and what it allows."""
+        return Json({"items": [one.to_dict() for one in await self._manager.queues()]})
 
     async def instances(self) -> Json:
         """The processes, and what each holds."""
@@ -207,6 +216,18 @@ class ApiV1:
     async def run(self, user: Visitor, name: str) -> Json:
         """Run the function of a schedule now."""
         return Json({"task_id": await self._desk.actions.trigger(user, name)})
+
+    async def pause_queue(self, user: Visitor, name: str) -> Json:
+        """Let no more tasks of a queue start."""
+        return Json({"changed": await self._desk.actions.pause_queue(user, name)})
+
+    async def resume_queue(self, user: Visitor, name: str) -> Json:
+        """Let the tasks of a queue start again."""
+        return Json({"changed": await self._desk.actions.resume_queue(user, name)})
+
+    async def change_queue(self, user: Visitor, name: str, limits: Limits) -> Json:
+        """Change what a queue allows; what is left out stays, null is no limit."""
+        return Json(await self._desk.actions.change_queue(user, name, limits.changes()))
 
     async def release(self, user: Visitor, what: Release) -> Json:
         """Take a lease from whoever holds it."""

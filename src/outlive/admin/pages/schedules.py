@@ -2,17 +2,21 @@
 
 from datetime import datetime
 from itertools import pairwise
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.html import place, read_form
+from outlive.admin.pages.tasks import Text
 from outlive.errors import OutliveError
 from outlive.runtime.schedule_info import ScheduleInfo
 
 #: Runs that a list and a page show.
 _TICKS, _RUNS = 10, 20
+#: Schedules on one page.
+_PAGE = 50
 
 
 class SchedulesPage:
@@ -29,10 +33,19 @@ class SchedulesPage:
         router.add_api_route("/schedules/{name:path}/run", self.run, methods=["POST"])
         router.add_api_route("/schedules/{name:path}", self.one, methods=["GET"])
 
-    async def show(self, request: Request, user: Visitor) -> Response:
-        """All of them."""
-        schedules = await self._desk.manager.schedules(runs=_TICKS)
-        return self._desk.pages.render(request, "schedules.html", user, active="schedules", schedules=schedules)
+    async def show(self, request: Request, user: Visitor, after: Text = "") -> Response:
+        """A page of them, by name."""
+        found = await self._desk.manager.schedules(runs=_TICKS, limit=_PAGE + 1, after=after or None)
+        return self._desk.pages.render(
+            request,
+            "schedules.html",
+            user,
+            active="schedules",
+            schedules=found[:_PAGE],
+            here=f"/schedules?{urlencode({'after': after})}" if after else "/schedules",
+            next=found[_PAGE - 1].name if len(found) > _PAGE else None,
+            after=after,
+        )
 
     async def one(self, request: Request, user: Visitor, name: str) -> Response:
         """One of them, with its next times and its last runs."""
