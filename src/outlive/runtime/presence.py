@@ -31,6 +31,7 @@ class Rescuer(Service):
         self._lease = process.limits.lease
         self._backend = backend
         self._claimer = claimer
+        self._runs_tasks = process.runs_tasks
 
     async def step(self) -> None:
         """Rescue from every instance that is lost."""
@@ -41,4 +42,5 @@ class Rescuer(Service):
                 continue
             self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))
             self._claimer.wake()
-        await self._claimer.explain()
+        if self._runs_tasks:  # what is declared where nothing runs says nothing about who could run it
+            await self._claimer.explain()
