@@ -55,6 +55,7 @@ class Site:
 
 
 FORM = {"action": "retry", "scope": "all", "key": "lock:x", "reason": "test", "value": "1", "unit": "day"}
+USUAL: dict[str, dict[str, Any]] = {"POST": {"data": FORM}, "PATCH": {"json": {"concurrency": 1}}}
 #: What is sent to the routes that take no form, by how their paths end.
 BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/tasks/bulk": {"json": {"action": "retry", "q": ""}},
@@ -66,7 +67,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def send(client: TestClient, method: str, path: str) -> httpx2.Response:
     """A request that would do something if it were let in."""
-    usual: dict[str, Any] = {"POST": {"data": FORM}, "PATCH": {"json": {"concurrency": 1}}}.get(method, {})
+    usual = USUAL.get(method, {})
     return client.request(method, path, **next((body for end, body in BODIES.items() if path.endswith(end)), usual))
 
 
