@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from outlive.core.progress import Progress
 from outlive.core.states import FINAL, TaskStatus
 
 
@@ -104,6 +105,10 @@ class TaskRecord:
     recoverable: bool = True
     requeue_on_interrupt: bool = False
     cancel_requested: bool = False
+    #: What its last attempt has said about how far it has come.
+    progress: Progress | None = None
+    #: What the function returned, as it is stored; filled where one record is read, None in lists.
+    result: str | None = None
     #: Filled where one record is read, empty in lists.
     logs: Sequence[LogLine] = ()
     history: Sequence[AttemptRecord] = ()
@@ -170,5 +175,6 @@ class TaskRecord:
             "reason": self.reason,
             "recoverable": self.recoverable,
             "cancel_requested": self.cancel_requested,
+            "progress": self.progress.to_dict() if self.progress else None,
             "owner": self.owner,
         }

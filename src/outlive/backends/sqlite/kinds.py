@@ -11,6 +11,7 @@ from outlive.backends.sqlite.queues import permit
 from outlive.core.moves import (
     OVERLAPS,
     Abandon,
+    Advance,
     AskCancel,
     Cancel,
     Enqueue,
@@ -20,6 +21,7 @@ from outlive.core.moves import (
     Permit,
     Release,
     Requeue,
+    Rewrite,
     Settle,
     Start,
     Withdraw,
@@ -67,7 +69,8 @@ KINDS = (
     Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
     Kind(("permit",), attrgetter("id"), alone=permit),
     Kind(("start",), attrgetter("id", "fence", "owner", "at", "limited")),
-    Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
+    Kind(("advance",), attrgetter("id", "fence", "progress")),
+    Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason", "result")),
     Kind(("retry_attempt", "retry"), _pending_row),
     Kind(("give_up_attempt", "give_up"), _pending_row),
     Kind(("release",), attrgetter("id", "owner", "reason")),
@@ -75,6 +78,7 @@ KINDS = (
     Kind(("cancel",), attrgetter("id", "at", "reason")),
     Kind(("ask_cancel",), attrgetter("id", "reason")),
     Kind(("requeue_attempt", "requeue"), attrgetter("id", "at")),
+    Kind(("rewrite",), attrgetter("id", "had_arguments", "arguments", "had_result", "result")),
     Kind(("log",), attrgetter("id", "attempt", "at", "level", "message")),
 )
 
@@ -94,6 +98,8 @@ _RANK_OF: dict[type, int] = {
     AskCancel: _RANK["ask_cancel"],
     Requeue: _RANK["requeue"],
     Log: _RANK["log"],
+    Advance: _RANK["advance"],
+    Rewrite: _RANK["rewrite"],
 }
 
 #: In which order idempotency keys are dealt with: taken by new records, freed by ended ones, taken back.
