@@ -1,6 +1,6 @@
 """Background tasks for FastAPI that outlive the request, the process and the machine."""
 
-from outlive.admin import TaskAdmin
+from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
@@ -40,6 +40,7 @@ from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 SnapshotBackend = Backend
 
 __all__ = [
+    "AdminUser",
     "Backend",
     "BackendUnavailableError",
     "ConfigError",
@@ -61,6 +62,7 @@ __all__ = [
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
+    "TaskAuthBackend",
     "TaskConfig",
     "TaskContext",
     "TaskErrorHandler",
@@ -80,5 +82,6 @@ __all__ = [
     "add_tasks",
     "cancelled",
     "get_task_context",
+    "hash_password",
     "task_log",
 ]

@@ -342,6 +342,10 @@ class TaskManager(Schedules):
         """
         await self.runtime.control.requeue(task_id)
 
+    async def requeue_many(self, task_ids: Sequence[str]) -> list[bool]:
+        """Run ended records again, written together; for each, say whether it will."""
+        return list(await self.runtime.control.requeue_many(task_ids)) if task_ids else []
+
     async def leases(self) -> list[Lease]:
         """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
         return list(await self.runtime.backend.leases.held(self._clock.now()))

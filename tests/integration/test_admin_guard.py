@@ -200,7 +200,7 @@ async def test_a_stranger_to_the_dependency_learns_nothing_from_a_wrong_query():
         assert (await client.get("/tasks?limit=none")).status_code == 401
 
 
-@pytest.mark.parametrize("auth", [True, "admin", ("admin", "password"), Depends(a_function)])
+@pytest.mark.parametrize("auth", [True, "admin", 3, Depends(a_function)])
 def test_anything_else_is_refused_with_the_choices(auth):
     app = FastAPI()
     with pytest.raises(ConfigError, match=r"none of None .* False .* a FastAPI dependency"):

@@ -2,43 +2,25 @@
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, params
+from fastapi import APIRouter, Depends, Query, Request, Response, params
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
+from outlive.admin.access import Visitor
+from outlive.admin.arguments import redacted
+from outlive.admin.desk import Desk
+from outlive.admin.problems import ANSWERED, as_http
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import FINAL, TaskStatus
-from outlive.errors import (
-    BackendUnavailableError,
-    JournalFullError,
-    OutliveError,
-    TaskConflictError,
-    TaskStateError,
-    UnknownScheduleError,
-    UnknownTaskError,
-)
-from outlive.manager import TaskManager
 
 #: Over how many of the newest finished records the average duration is taken.
 SAMPLE = 1000
-
-#: The first that fits decides.
-_STATUS_CODES: dict[type[OutliveError], HTTPStatus] = {
-    UnknownTaskError: HTTPStatus.NOT_FOUND,
-    UnknownScheduleError: HTTPStatus.NOT_FOUND,
-    TaskConflictError: HTTPStatus.CONFLICT,
-    TaskStateError: HTTPStatus.BAD_REQUEST,
-    BackendUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    JournalFullError: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-_RETRY_LATER = {HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"}}
 
 
 class Json(JSONResponse):
@@ -59,15 +41,10 @@ class AdminRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
-            except tuple(_STATUS_CODES) as error:
-                raise _as_http(error) from error
+            except ANSWERED as error:
+                raise as_http(error) from error
 
         return answer
-
-
-def _as_http(error: OutliveError) -> HTTPException:
-    code = next(code for kind, code in _STATUS_CODES.items() if isinstance(error, kind))
-    return HTTPException(code, str(error), _RETRY_LATER.get(code))
 
 
 def _split(values: list[str] | None) -> list[str]:
@@ -92,9 +69,10 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 class AdminApi:
     """The endpoints, over one manager."""
 
-    def __init__(self, manager: TaskManager, *, shows_arguments: bool) -> None:
-        self._manager = manager
-        self._shows_arguments = shows_arguments
+    def __init__(self, desk: Desk) -> None:
+        self._manager = desk.manager
+        self._actions = desk.actions
+        self._shows_arguments = desk.shows_arguments
 
     def router(self, path: str, guards: Sequence[params.Depends]) -> APIRouter:
         """All routes below `path`, each behind the guards and none in the application's own schema."""
@@ -123,7 +101,7 @@ class AdminApi:
 
     async def one_task(self, task_id: str) -> Json:
         """One record with its logs and attempts."""
-        record = await self._known(task_id)
+        record = await self._actions.known(task_id)
         attempts = [attempt.to_dict() for attempt in record.history]
         more = {"attempts_history": attempts, "idempotency_key": record.idempotency_key}
         return Json(self._show(record) | more)
@@ -154,67 +132,35 @@ class AdminApi:
 
     # -- acting ----------------------------------------------------------------------------------
 
-    async def cancel(self, task_id: str) -> Json:
+    async def cancel(self, user: Visitor, task_id: str) -> Json:
         """Cancel what has not started, ask what runs to end."""
-        record = await self._known(task_id)
-        if record.is_final or not await self._manager.cancel(task_id):
-            raise TaskStateError(f"task {task_id} has already ended; there is nothing to cancel")
-        return await self._outcome(task_id)
+        return self._outcome(await self._actions.cancel(user, task_id))
 
-    async def retry(self, task_id: str) -> Json:
+    async def retry(self, user: Visitor, task_id: str) -> Json:
         """Run an ended record again, under its id."""
-        record = await self._known(task_id)
-        if record.is_final:
-            self._check_rebuilds(record)
-        await self._manager.requeue(task_id)
-        return await self._outcome(task_id)
+        return self._outcome(await self._actions.retry(user, task_id))
 
-    async def pause(self, name: str) -> Json:
+    async def pause(self, user: Visitor, name: str) -> Json:
         """Let a schedule fire no more; `changed` is false where it is paused already."""
-        return Json({"schedule": name, "paused": True, "changed": await self._manager.pause_schedule(name)})
+        return Json({"schedule": name, "paused": True, "changed": await self._actions.pause(user, name)})
 
-    async def resume(self, name: str) -> Json:
+    async def resume(self, user: Visitor, name: str) -> Json:
         """Let a schedule go on; `changed` is false where it is not paused."""
-        return Json({"schedule": name, "paused": False, "changed": await self._manager.resume_schedule(name)})
+        return Json({"schedule": name, "paused": False, "changed": await self._actions.resume(user, name)})
 
-    async def trigger(self, name: str) -> Json:
+    async def trigger(self, user: Visitor, name: str) -> Json:
         """Run the function of a schedule now."""
-        task = await self._manager.trigger_schedule(name)
-        return Json({"schedule": name, "task_id": task.id})
-
-    def _check_rebuilds(self, record: TaskRecord) -> None:
-        """A record that nothing here could run would wait for ever; the person who asks had better know."""
-        definition = self._manager.registry.find(record.func)
-        if definition is None:
-            raise TaskConflictError(
-                f"task {record.id} cannot run again: this application declares no task {record.func!r} (renamed or "
-                f"removed?); declare the function under that name and retry"
-            )
-        if record.arguments is None:
-            return  # the backend refuses it, and the manager says why
-        try:
-            definition.codec.decode(record.arguments)
-        except (TypeError, ValueError) as error:
-            raise TaskConflictError(
-                f"task {record.id} cannot run again: {record.func} no longer takes its arguments ({error}); let the "
-                f"function accept them and retry"
-            ) from error
+        return Json({"schedule": name, "task_id": await self._actions.trigger(user, name)})
 
     # -- showing ---------------------------------------------------------------------------------
 
-    async def _known(self, task_id: str) -> TaskRecord:
-        record = await self._manager.get(task_id)
-        if record is None:
-            raise UnknownTaskError(f"there is no task {task_id!r}")
-        return record
-
-    async def _outcome(self, task_id: str) -> Json:
-        return Json({"task_id": task_id, "task": self._show(await self._known(task_id))})
+    def _outcome(self, record: TaskRecord) -> Json:
+        return Json({"task_id": record.id, "task": self._show(record)})
 
     def _show(self, record: TaskRecord) -> dict[str, Any]:
         shown = record.to_dict()
         if self._shows_arguments:
-            shown["arguments"] = record.summary if record.arguments is None else record.arguments
+            shown["arguments"] = redacted(record, self._manager.registry.find(record.func))
         return shown
 
 

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, HTTPException, Request, params
 
+from outlive.admin.access import A_PERSON, AdminUser, remember
+from outlive.admin.credentials import Credential, PasswordList, TaskAuthBackend, user_of
+from outlive.admin.sessions import COOKIE, Sessions
 from outlive.errors import ConfigError
 
-#: A dependency of the application's own, False to let everybody in, None for this machine only.
-Auth = Callable[..., Any] | Literal[False] | None
+#: A dependency of the application's own, names with passwords, False to let everybody in, None for this machine only.
+Auth = Callable[..., Any] | TaskAuthBackend | Credential | Sequence[Credential] | Literal[False] | None
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -46,18 +49,72 @@ _REMEDY = (
 )
 
 
-def guards(auth: Auth) -> Sequence[params.Depends]:
-    """The dependencies that stand in front of every route of the admin."""
+_CHOICES = (
+    "is none of None (this machine only), False (open to everybody), (name, password) or a list of such pairs, a "
+    "TaskAuthBackend, and a FastAPI dependency: a function that raises HTTPException, given without Depends()"
+)
+
+#: Who somebody is where nobody asks.
+_SOMEBODY = AdminUser(A_PERSON)
+
+
+def password_backend(auth: Auth) -> TaskAuthBackend | None:
+    """What checks names and passwords, None where the admin has no login of its own."""
+    if isinstance(auth, TaskAuthBackend):
+        return auth
+    if isinstance(auth, tuple):
+        return PasswordList([cast("Credential", auth)])
+    if isinstance(auth, list):
+        return PasswordList(cast("list[Credential]", auth))
+    if auth is None or auth is False or callable(auth):
+        return None
+    raise ConfigError(f"auth={auth!r} {_CHOICES}")
+
+
+def guards(auth: Auth, sessions: Sessions, backend: TaskAuthBackend | None) -> Sequence[params.Depends]:
+    """The dependencies that stand in front of every route of the admin; the first says who somebody is."""
+    if backend is not None:
+        return [Depends(_signed_in(sessions, backend)), Depends(refuse_other_sites)]
     if auth is None:
-        return [Depends(refuse_other_machines), Depends(refuse_other_sites)]
+        return [Depends(_as(_SOMEBODY)), Depends(refuse_other_machines), Depends(refuse_other_sites)]
     if auth is False:
-        return [Depends(refuse_other_sites)]
-    if not callable(auth):
-        raise ConfigError(
-            f"auth={auth!r} is none of None (this machine only), False (open to everybody) and a FastAPI dependency: "
-            f"a function that raises HTTPException, given without Depends()"
-        )
-    return [Depends(auth), Depends(refuse_other_sites)]
+        return [Depends(_as(_SOMEBODY)), Depends(refuse_other_sites)]
+    return [Depends(_let_in_by(cast("Callable[..., Any]", auth))), Depends(refuse_other_sites)]
+
+
+def place_guards(auth: Auth) -> Sequence[params.Depends]:
+    """What stands in front of the login and of files: who asks is not known yet, where from is."""
+    near = [Depends(refuse_other_machines)] if auth is None else []
+    return [*near, Depends(refuse_other_sites)]
+
+
+def _as(user: AdminUser) -> Callable[..., Any]:
+    async def everybody(request: Request) -> None:
+        remember(request, user)
+
+    return everybody
+
+
+def _let_in_by(auth: Callable[..., Any]) -> Callable[..., Any]:
+    async def whom_the_application_knows(request: Request, answer: Annotated[Any, Depends(auth)]) -> None:
+        if isinstance(answer, AdminUser):
+            remember(request, answer)
+        else:
+            remember(request, AdminUser(answer if isinstance(answer, str) and answer else A_PERSON))
+
+    return whom_the_application_knows
+
+
+def _signed_in(sessions: Sessions, backend: TaskAuthBackend) -> Callable[..., Any]:
+    async def who_is_signed_in(request: Request) -> None:
+        token = request.cookies.get(COOKIE)
+        name = await sessions.name_of(token) if token else None
+        user = await user_of(backend, name) if name is not None else None
+        if user is None:
+            raise HTTPException(401, "Unauthorized")
+        remember(request, user)
+
+    return who_is_signed_in
 
 
 async def refuse_other_machines(request: Request) -> None:

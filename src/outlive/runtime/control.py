@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -136,6 +137,16 @@ class Control:
         assert self.claimer is not None
         await self.claimer.explain()
         self.claimer.wake()
+
+    async def requeue_many(self, task_ids: Sequence[str]) -> Sequence[bool]:
+        """Run ended records again, written together; for each, say whether it will."""
+        if self.deferred is not None:
+            await self.deferred.step()
+        done = await commit(self._journal, [Requeue(task_id, self._clock.now()) for task_id in task_ids])
+        assert self.claimer is not None
+        await self.claimer.explain()
+        self.claimer.wake()
+        return done
 
     async def _requeue_holder(self, task_id: str) -> None:
         record = await self._backend.get(task_id)

@@ -1,0 +1,49 @@
+"""What every page and every endpoint of one admin works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from outlive.admin.actions import Actions
+from outlive.admin.credentials import TaskAuthBackend
+from outlive.admin.html import Pages
+from outlive.admin.query import Query, parse
+from outlive.admin.sampler import Sampler
+from outlive.admin.sessions import Sessions
+from outlive.admin.waiting import LaneState
+from outlive.manager import TaskManager
+from outlive.ports import InstanceState
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One admin, put together."""
+
+    manager: TaskManager
+    actions: Actions
+    pages: Pages
+    sampler: Sampler
+    sessions: Sessions
+    #: What checks names and passwords, None where the admin has no login of its own.
+    passwords: TaskAuthBackend | None
+    shows_arguments: bool
+
+    def query(self, text: str) -> Query:
+        """Read a query as this admin allows it."""
+        return parse(text, datetime.now(UTC), arguments=self.shows_arguments)
+
+    def lanes(self) -> Mapping[str, LaneState]:
+        """The slots of this process."""
+        lanes = self.manager.runtime.dispatcher.lanes
+        return {
+            name: LaneState(name, lane.busy, lane.executor.limit, len(lane.waiting)) for name, lane in lanes.items()
+        }
+
+    @property
+    def here(self) -> str:
+        """The instance of this process."""
+        return self.manager.runtime.process.instance.id
+
+    def is_late(self, state: InstanceState, now: datetime) -> bool:
+        """Whether an instance has given no sign of life for its lease."""
+        return now.timestamp() - state.beat_at > state.instance.lease

@@ -1,0 +1,88 @@
+"""The processes: which live, and what each holds."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+
+from outlive.admin.access import Visitor
+from outlive.admin.desk import Desk
+from outlive.admin.sampler import newest
+from outlive.core.filter import TaskFilter
+from outlive.core.record import TaskRecord, moment
+from outlive.core.states import LIVE, TaskStatus
+
+#: How many live records are looked at to say what the instances hold.
+LOOK = 1000
+#: How many of them are shown for each.
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance, as its card shows it."""
+
+    id: str
+    host: str
+    pid: int
+    started: datetime
+    beat: datetime
+    lease: float
+    is_late: bool
+    is_here: bool
+    running: int
+    waiting: int
+    records: list[TaskRecord]
+
+
+async def list_instances(desk: Desk) -> list[InstanceView]:
+    """All of them, those that are alive first."""
+    now = datetime.now(UTC)
+    live = await newest(desk.manager, TaskFilter(statuses=LIVE), LOOK)
+    counts = Counter((record.owner, record.status) for record in live)
+    views: list[InstanceView] = []
+    for state in await desk.manager.backend.instances():
+        one = state.instance
+        started, beat = moment(one.started_at), moment(state.beat_at)
+        assert started is not None
+        assert beat is not None
+        views.append(
+            InstanceView(
+                one.id,
+                one.host,
+                one.pid,
+                started,
+                beat,
+                one.lease,
+                desk.is_late(state, now),
+                one.id == desk.here,
+                counts[one.id, TaskStatus.RUNNING],
+                counts[one.id, TaskStatus.PENDING],
+                [record for record in live if record.owner == one.id][:_SHOWN],
+            )
+        )
+    return sorted(views, key=lambda view: (view.is_late, view.host, view.pid))
+
+
+class InstancesPage:
+    """`{path}/dashboard/instances`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def add_to(self, router: APIRouter) -> None:
+        """Its route."""
+        router.add_api_route("/instances", self.show, methods=["GET"])
+
+    async def show(self, request: Request, user: Visitor) -> Response:
+        """One card for each instance."""
+        views = await list_instances(self._desk)
+        return self._desk.pages.render(
+            request,
+            "instances.html",
+            user,
+            active="instances",
+            instances=views,
+            lanes=list(self._desk.lanes().values()),
+        )

@@ -1,0 +1,66 @@
+"""The first screen: how it goes, what failed, what comes next."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from outlive.admin import stats
+from outlive.admin.access import Visitor
+from outlive.admin.desk import Desk
+from outlive.admin.failures import grouped
+from outlive.admin.pages.instances import list_instances
+from outlive.core.states import TaskStatus
+
+#: Failures and schedules that are shown.
+_FEW = 5
+
+
+class OverviewPage:
+    """`{path}/dashboard`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def add_to(self, router: APIRouter) -> None:
+        """Its route."""
+        router.add_api_route("", self.show, methods=["GET"])
+
+    async def show(self, request: Request, user: Visitor) -> Response:
+        """The figures of the moment and of the newest runs."""
+        desk = self._desk
+        counts = await desk.manager.counts()
+        success, failed = counts[TaskStatus.SUCCESS], counts[TaskStatus.FAILED]
+        return desk.pages.render(
+            request,
+            "overview.html",
+            user,
+            active="overview",
+            counts={status.value: count for status, count in counts.items()},
+            total=sum(counts.values()),
+            success_rate=success / (success + failed) if success + failed else None,
+            coming=await self._coming(),
+            lanes=list(desk.lanes().values()),
+            instances=(await list_instances(desk))[:_FEW],
+            **await self._figures(),
+        )
+
+    async def _figures(self) -> dict[str, Any]:
+        sample = await self._desk.sampler.finished()
+        steps = stats.course(sample, datetime.now(UTC))
+        success = sum(record.status is TaskStatus.SUCCESS for record in sample)
+        failed = [record for record in sample if record.status is TaskStatus.FAILED]
+        decided = success + len(failed)
+        return {
+            "steps": steps,
+            "step_seconds": (steps[1].at - steps[0].at).total_seconds() if len(steps) > 1 else None,
+            "run": stats.runs(sample),
+            "wait": stats.waits(sample),
+            "failure_rate": len(failed) / decided if decided else None,
+            "failures": grouped(failed)[:_FEW],
+        }
+
+    async def _coming(self) -> list[Any]:
+        schedules = await self._desk.manager.schedules()
+        coming = [one for one in schedules if one.next_fires]
+        return sorted(coming, key=lambda one: one.next_fires[0])[:_FEW]

@@ -1,0 +1,104 @@
+"""What fires by itself: when, what became of it, and a hand on the switch."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from outlive.admin.access import Visitor
+from outlive.admin.desk import Desk
+from outlive.admin.html import place, read_form
+from outlive.admin.query import Query
+from outlive.admin.search import search
+from outlive.core.filter import TaskFilter
+from outlive.core.record import TaskRecord
+from outlive.errors import OutliveError
+from outlive.manager import TaskManager
+from outlive.runtime.schedule_info import ScheduleInfo
+
+#: Runs that a list and a page show.
+_TICKS, _RUNS = 10, 20
+#: How many records of its function are looked at for them.
+_SCAN = 300
+
+
+class SchedulesPage:
+    """`{path}/dashboard/schedules`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def add_to(self, router: APIRouter) -> None:
+        """Its routes."""
+        router.add_api_route("/schedules", self.show, methods=["GET"])
+        router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/run", self.run, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}", self.one, methods=["GET"])
+
+    async def show(self, request: Request, user: Visitor) -> Response:
+        """All of them."""
+        manager = self._desk.manager
+        schedules = [(one, await last_runs(manager, one, _TICKS)) for one in await manager.schedules()]
+        return self._desk.pages.render(request, "schedules.html", user, active="schedules", schedules=schedules)
+
+    async def one(self, request: Request, user: Visitor, name: str) -> Response:
+        """One of them, with its next times and its last runs."""
+        manager = self._desk.manager
+        info = next((one for one in await manager.schedules() if one.name == name), None)
+        if info is None:
+            raise HTTPException(404, f"There is no schedule {name!r}.")
+        return self._desk.pages.render(
+            request,
+            "schedule.html",
+            user,
+            active="schedules",
+            schedule=info,
+            coming=_coming(info),
+            runs=await last_runs(manager, info, _RUNS),
+        )
+
+    async def pause(self, request: Request, user: Visitor, name: str) -> Response:
+        """Let it fire no more."""
+        form = await read_form(request)
+        changed = await self._desk.actions.pause(user, name)
+        told = f"{name} is paused in all instances." if changed else f"{name} was paused already."
+        return self._desk.pages.back(request, place(form, "/schedules"), told)
+
+    async def resume(self, request: Request, user: Visitor, name: str) -> Response:
+        """Let it go on."""
+        form = await read_form(request)
+        changed = await self._desk.actions.resume(user, name)
+        told = f"{name} goes on with its next slot." if changed else f"{name} was not paused."
+        return self._desk.pages.back(request, place(form, "/schedules"), told)
+
+    async def run(self, request: Request, user: Visitor, name: str) -> Response:
+        """Run its function now."""
+        form = await read_form(request)
+        try:
+            task_id = await self._desk.actions.trigger(user, name)
+        except OutliveError as error:
+            return self._desk.pages.back(request, place(form, "/schedules"), str(error), bad=True)
+        return self._desk.pages.back(request, f"/tasks/{task_id}", f"This is the run of {name} that you asked for.")
+
+
+async def last_runs(manager: TaskManager, info: ScheduleInfo, count: int) -> Sequence[TaskRecord]:
+    """The newest records of its slots."""
+    if info.last_task_id is None:
+        return ()
+    query = Query(conditions=TaskFilter(func=info.func), tests=[lambda record: record.schedule == info.name])
+    return (await search(manager, query, count, scan=_SCAN)).records
+
+
+def _coming(info: ScheduleInfo) -> list[tuple[datetime, str]]:
+    """The next times, with what the zone's clock does before one."""
+    notes = ["", *(_change(before, after) for before, after in pairwise(info.next_fires))]
+    return list(zip(info.next_fires, notes, strict=False))
+
+
+def _change(before: datetime, after: datetime) -> str:
+    was, will_be = before.utcoffset(), after.utcoffset()
+    if was is None or will_be is None or was == will_be:
+        return ""
+    return "clocks go forward before it" if will_be > was else "clocks go back before it"
