@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from outlive.core.cipher import is_sealed
 from outlive.core.progress import Progress
 from outlive.core.states import FINAL, TaskStatus
 
@@ -134,6 +135,11 @@ class TaskRecord:
         if self.start_time is None or self.end_time is None:
             return None
         return (self.end_time - self.start_time).total_seconds()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether its arguments are stored in a form that only a key can read."""
+        return is_sealed(self.arguments)
 
     def log_lines(self) -> list[str]:
         """The log as lines, with a separator where another attempt goes on."""
