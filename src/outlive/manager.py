@@ -29,14 +29,15 @@ from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
+from outlive.operations import Operations
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
+from outlive.runtime.options import ManagerOptions
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
-from outlive.schedules import Schedules
 from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
@@ -50,12 +51,12 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Schedules):
+class TaskManager(Operations):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
     `snapshot_db` and `snapshot_backend` say the same under taskflow's names. Every option of `TaskConfig` may be given
-    as a default for all tasks. Times are seconds.
+    as a default for all tasks. Times are seconds. `merged_list_ttl` is taken for taskflow's sake; no list is ever old.
 
     `requeue_pending=False` stores only tasks with `persist=True` when they are accepted. `snapshot_interval` is how
     often ended records of `persist=False` tasks are written. `max_concurrent_tasks` limits coroutines (default: no
@@ -69,6 +70,9 @@ class TaskManager(Schedules):
     short for a `"default"` queue of that size. Without both every name is a queue without limits. `run_queues` lets
     this process run tasks of these queues alone, `run_tasks=False` none at all: it accepts them for other processes on
     the same backend.
+
+    `encrypt_args_key`, a key of `cryptography.fernet.Fernet.generate_key()`, encrypts arguments and results wherever
+    they are stored; of several keys the first encrypts and all decrypt, see `rotate_keys`.
     """
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
@@ -78,6 +82,7 @@ class TaskManager(Schedules):
         snapshot_db: str | None = None,
         snapshot_backend: Backend | None = None,
         snapshot_interval: float = 60.0,
+        merged_list_ttl: float = 5.0,  # noqa: ARG002 - how old a list may be; it is always new
         requeue_pending: bool | None = None,
         max_concurrent_tasks: int | None = None,
         max_sync_threads: int | None = None,
@@ -96,10 +101,10 @@ class TaskManager(Schedules):
         run_queues: Sequence[str] | None = None,
         observers: Sequence[Observer] = (log_event,),
         clock: Clock | None = None,
-        **defaults: Unpack[TaskOptions],
+        **options: Unpack[ManagerOptions],
     ) -> None:
         self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
-        super().__init__(config_of(defaults))
+        super().__init__(options)
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
             shutdown_timeout=shutdown_timeout,
@@ -125,9 +130,8 @@ class TaskManager(Schedules):
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._pid = os.getpid()
-        #: What a fork has inherited, kept so that nothing of it is closed here: it goes on in the parent.
-        self._of_parents: list[object] = []
+        #: The process that it is started in, and what that inherited by a fork: kept, so that nothing is closed here.
+        self._pid, self._of_parents = os.getpid(), cast("list[object]", [])
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
@@ -230,6 +234,21 @@ class TaskManager(Schedules):
         if self.is_started:
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
+
+    def run_as(
+        self,
+        *,
+        run_tasks: bool = True,
+        run_queues: Sequence[str] | None = None,
+        max_concurrent_tasks: int | None = None,
+    ) -> None:
+        """Let this process do otherwise than the constructor says, as a worker does; only before it has started."""
+        if self._runtime is not None:
+            raise ConfigError("the task manager is running already; say what it is to run before it starts")
+        self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
+        self._max_concurrent_tasks = (
+            _positive("max_concurrent_tasks", max_concurrent_tasks) or self._max_concurrent_tasks
+        )
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncGenerator[None]:

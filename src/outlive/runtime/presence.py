@@ -32,6 +32,7 @@ class Rescuer(Service):
         self._lease = process.limits.lease
         self._backend = backend
         self._claimer = claimer
+        self._runs_tasks = process.runs_tasks
         self._herald = herald
 
     async def step(self) -> None:
@@ -45,4 +46,5 @@ class Rescuer(Service):
             self._claimer.wake()
             if rescue.requeued:
                 self._herald.signal(WORK)
-        await self._claimer.explain()
+        if self._runs_tasks:  # what is declared where nothing runs says nothing about who could run it
+            await self._claimer.explain()

@@ -14,7 +14,7 @@ from outlive.backends.redis.link import where
 from outlive.backends.redis.scripts import compatible_from, headers, migrations, names, script, source
 from outlive.backends.urls import backend_from
 from outlive.core.states import TRANSITIONS, Event, TaskStatus, may
-from outlive.errors import MissingDriverError
+from outlive.errors import MissingExtraError
 
 ALL = [*names(), *(f"moves/{name}" for name in names("moves"))]
 SENT = [name for name in names() if name not in ("prelude", "records", "leases")]
@@ -132,7 +132,7 @@ def test_a_missing_client_names_the_extra(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("outlive.backends.redis")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
-    with pytest.raises(MissingDriverError, match=r"outlive\[redis\]"):
+    with pytest.raises(MissingExtraError, match=r"outlive\[redis\]"):
         backend_from("redis://localhost")
 
 

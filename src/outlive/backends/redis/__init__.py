@@ -2,13 +2,13 @@
 
 from importlib import import_module
 
-from outlive.errors import MissingDriverError
+from outlive.errors import MissingExtraError
 
 try:
     import_module("redis.asyncio")
     import_module("ormsgpack")
 except ImportError as error:
-    raise MissingDriverError(
+    raise MissingExtraError(
         f"Redis needs {error.name}; install what it needs with `pip install 'outlive[redis]'`"
     ) from error
 

@@ -165,13 +165,28 @@ class RedisBackend:
             self._joined.discard(instance)
         return Rescue(requeued, interrupted, is_alive)
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
         """Delete old ended records."""
-        asked: dict[str, Any] = {"statuses": [status.value for status in statuses], "before": repr(before)}
-        count, last = 0, AT_ONCE
-        while last == AT_ONCE and count < limit:
-            last = await self._change("prune", **asked, limit=min(AT_ONCE, limit - count))
-            count += last
+        asked: dict[str, Any] = {
+            "statuses": [status.value for status in statuses],
+            "before": repr(before),
+            "functions": None if functions is None else list(functions),
+            "without": list(without),
+            "patience": PATIENCE,
+        }
+        count, skipped, more = 0, [0] * len(statuses), True
+        while more and count < limit:
+            here = {"skipped": skipped, "limit": min(AT_ONCE, limit - count)}
+            gone, skipped, more = await self._linked().ask("prune", asked | here)
+            count += gone
+            more = more or gone == AT_ONCE
         return count
 
     # -- reading ---------------------------------------------------------------------------------

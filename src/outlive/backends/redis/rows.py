@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from outlive.backends.redis.wire import USUAL_QUEUE, USUAL_SOURCE
+from outlive.core.progress import Progress
 from outlive.core.queues import QueueConfig, QueueState
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
 from outlive.core.schedule import Gap, ScheduleState
@@ -21,7 +22,8 @@ def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
     """A record from its id, its hash and its facts."""
     task_id, flat, text = reply
     now = mapping(flat)
-    facts = json.loads(text)
+    given, has_arguments, arguments = text.partition("\n")
+    facts = json.loads(given)
     priority = now.get("priority")
     return TaskRecord(
         id=task_id,
@@ -48,7 +50,8 @@ def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
         schedule=now.get("schedule"),
         run_key=now.get("run_key"),
         idempotency_key=now.get("key"),
-        arguments=facts.get("arguments"),
+        arguments=arguments if has_arguments else None,
+        progress=Progress.of(now["progress"]) if "progress" in now else None,
         summary=facts.get("summary"),
         options=facts.get("options"),
         recoverable="unrecoverable" not in now,
@@ -60,9 +63,9 @@ def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
 
 def whole_record(reply: Sequence[Any]) -> TaskRecord:
     """One record with its log and all its attempts."""
-    (task_id, flat, facts), lines, past = reply
+    (task_id, flat, facts), lines, past, result = reply
     found = record((task_id, flat, facts), tuple(map(_line, lines)))
-    return replace(found, history=_attempts(found, past))
+    return replace(found, history=_attempts(found, past), result=None if result is False else result)
 
 
 def _line(text: str) -> LogLine:

@@ -8,6 +8,7 @@ from typing import Any
 from outlive.core.moves import (
     OVERLAPS,
     Abandon,
+    Advance,
     AskCancel,
     Cancel,
     Enqueue,
@@ -17,6 +18,7 @@ from outlive.core.moves import (
     Permit,
     Release,
     Requeue,
+    Rewrite,
     Settle,
     Start,
     Withdraw,
@@ -97,11 +99,12 @@ def _facts(move: Enqueue) -> str:
         "executor": move.executor,
         "label": move.label,
         "tags": dict(move.tags) if move.tags else None,
-        "arguments": move.arguments,
         "summary": move.summary,
         "options": move.options,
     }
-    return to_text({name: fact for name, fact in facts.items() if fact is not None})
+    text = to_text({name: fact for name, fact in facts.items() if fact is not None})
+    # JSON has no line break of its own, so the arguments can follow as they are and be replaced by themselves.
+    return text if move.arguments is None else f"{text}\n{move.arguments}"
 
 
 def _permit(move: Permit) -> _Wire:
@@ -117,11 +120,16 @@ def _settle(move: Settle) -> _Wire:
     check(move.event, TaskStatus.RUNNING, move.status)
     ending = (
         "settle", move.id, move.fence, move.status.value, repr(move.at), move.error, move.stacktrace, move.reason,
+        move.result,
     )  # fmt: skip
     if move.status is not TaskStatus.PENDING:
         return ending
     run_at = move.at if move.run_at is None else move.run_at
     return *ending, repr(run_at), ATTEMPT_OUTCOMES[move.event].value, move.event is Event.RETRY
+
+
+def _rewrite(move: Rewrite) -> _Wire:
+    return "rewrite", move.id, move.had_arguments, move.arguments, move.had_result, move.result
 
 
 def _log(move: Log) -> _Wire:
@@ -140,5 +148,7 @@ _WIRES: dict[type, Callable[[Any], _Wire]] = {
     Withdraw: lambda move: ("withdraw", move.id, move.run_key, repr(move.at), move.reason),
     Cancel: lambda move: ("cancel", move.id, repr(move.at), move.reason),
     AskCancel: lambda move: ("ask_cancel", move.id, move.reason),
+    Advance: lambda move: ("advance", move.id, move.fence, move.progress),
+    Rewrite: _rewrite,
     Requeue: lambda move: ("requeue", move.id, repr(move.at)),
 }

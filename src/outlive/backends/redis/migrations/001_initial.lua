@@ -3,7 +3,8 @@
 -- so that a cluster would keep them in one slot. Numbers are kept as the text that Python wrote: exact to the last bit.
 --
 --   r:<id>             hash    what changes of a record, and what scripts ask for; what is at its default is left out
---   f:<id>             string  the facts of its acceptance, as JSON, which no script reads
+--   f:<id>             string  the facts of its acceptance, as one line of JSON, and after it the arguments as they are
+--   x:<id>             string  what it returned
 --   l:<id>  h:<id>     list    its log; the attempts before the last one; each entry JSON
 --   a:<id>             string  the record that this id stands for; n:<id> is the set of ids that stand for a record
 --   key:<key>          string  the record that holds an idempotency key

@@ -1,4 +1,4 @@
--- One record with its log and its attempts, by its id or one that stands for it.
+-- One record with its log, its attempts and its result, by its id or one that stands for it.
 -- needs: records
 local id = asked.id
 local found = whole(id)
@@ -9,4 +9,5 @@ if not found then
         return false
     end
 end
-return cmsgpack.pack({found, call('lrange', P .. 'l:' .. id, 0, -1), call('lrange', P .. 'h:' .. id, 0, -1)})
+local logs, past = call('lrange', P .. 'l:' .. id, 0, -1), call('lrange', P .. 'h:' .. id, 0, -1)
+return cmsgpack.pack({found, logs, past, call('get', P .. 'x:' .. id)})

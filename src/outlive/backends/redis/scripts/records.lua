@@ -17,6 +17,11 @@ local function lane_of(record)
     return record.queue or 'default'
 end
 
+-- The facts of a record without its arguments.
+local function facts_of(id)
+    return (call('get', P .. 'f:' .. id) or '{}'):match('^[^\n]*')
+end
+
 -- Note that a live record has this status; `created_at` is the moment of its acceptance where that is at hand.
 local function arrive(id, record, status, created_at)
     local lane = lane_of(record)
@@ -24,7 +29,7 @@ local function arrive(id, record, status, created_at)
     if status == 'running' then
         call('sadd', P .. 'running:' .. lane, id)
     else
-        created_at = created_at or precise(cjson.decode(call('get', P .. 'f:' .. id) or '{}').created_at or 0)
+        created_at = created_at or precise(cjson.decode(facts_of(id)).created_at or 0)
         call('zadd', P .. 'waiting:' .. lane, created_at, id)
     end
 end

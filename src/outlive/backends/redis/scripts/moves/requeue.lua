@@ -19,7 +19,8 @@ function verbs.requeue(id, move)
     end
     local key = P .. 'r:' .. id
     remember_attempt(id, record, record.status, record.ended)
-    call('hdel', key, 'owner', 'error', 'trace', 'reason', 'ended', 'asked', 'run_key')
+    call('hdel', key, 'owner', 'error', 'trace', 'reason', 'ended', 'asked', 'run_key', 'progress')
+    call('del', P .. 'x:' .. id)
     call('hset', key, 'status', 'pending', 'run_at', at, 'attempts', 0)
     call('zrem', P .. 'ended:' .. record.status, id)
     change_status(id, record, record.status, 'pending')

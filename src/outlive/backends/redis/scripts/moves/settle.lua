@@ -21,7 +21,7 @@ local function wait_again(id, record, at, run_at, outcome, keeps_owner)
 end
 
 function verbs.settle(id, move)
-    local fence, status, at, err, trace, reason, run_at, outcome, keeps_owner = unpack(move, 3, 11)
+    local fence, status, at, err, trace, reason, result, run_at, outcome, keeps_owner = unpack(move, 3, 12)
     local record = read(id)
     if not record or record.status ~= 'running' or tonumber(record.fence) ~= fence then
         return false
@@ -34,6 +34,9 @@ function verbs.settle(id, move)
     end
     if trace then
         call('hset', key, 'trace', trace)
+    end
+    if result then
+        call('set', P .. 'x:' .. id, result)
     end
     if reason or record.reason then
         put_or_clear(key, 'reason', reason)

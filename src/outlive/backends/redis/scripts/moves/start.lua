@@ -11,7 +11,7 @@ function verbs.start(id, move)
         return false
     end
     call('hset', key, 'status', 'running', 'fence', fence + 1, 'attempts', (now[4] or 0) + 1, 'started', at)
-    call('hdel', key, 'ended', 'error', 'trace', 'reason')
+    call('hdel', key, 'ended', 'error', 'trace', 'reason', 'progress')
     let_go_of_run_key(id, now[6])
     change_status(id, {queue = now[5]}, 'pending', 'running')
     own(id, owner, at)
