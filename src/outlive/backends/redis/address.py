@@ -41,6 +41,14 @@ def client_for(url: str, options: dict[str, Any]) -> Redis:
         raise ConfigError(f"this is no URL of Redis: {error}; write redis://host:6379/0") from error
 
 
+async def close_client(client: Redis) -> None:
+    """Close a client with all its connections, those to the Sentinels too."""
+    await client.aclose()
+    manager: Any = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in () if manager is None else manager.sentinels:
+        await sentinel.aclose()
+
+
 def _by_sentinel(url: str, options: dict[str, Any]) -> Redis:
     """`redis+sentinel://user:password@one:26379,two:26379/service/db`; the password is that of the servers."""
     parts = urlsplit(url)

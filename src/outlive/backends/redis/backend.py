@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from outlive.backends.hints import Hints
 from outlive.backends.redis import rows
-from outlive.backends.redis.address import client_for
+from outlive.backends.redis.address import client_for, close_client
 from outlive.backends.redis.batches import Batch, Claims, Tokens
 from outlive.backends.redis.clock import ServerClock
 from outlive.backends.redis.hearing import Hearing
@@ -134,7 +134,7 @@ class RedisBackend:
 
     async def _close_client(self, client: Redis) -> None:
         if self._given is None:
-            await client.aclose()
+            await close_client(client)
 
     # -- writing ---------------------------------------------------------------------------------
 
