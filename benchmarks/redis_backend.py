@@ -66,7 +66,7 @@ class Bench:
     async def xadd_one(self) -> float:
         """One entry of a stream after the other."""
         async with Redis.from_url(self.url) as client:
-            fields: dict[Any, Any] = {"facts": wire(record())[-3], "arguments": '{"address":"a@b.c"}'}
+            fields: dict[Any, Any] = {"facts": wire(record(), 0.0)[-3], "arguments": '{"address":"a@b.c"}'}
             stream, start = uuid4().hex, time.perf_counter()
             for _ in range(ONE):
                 await client.xadd(stream, fields)
@@ -196,7 +196,13 @@ def _success(task_id: str) -> Settle:
 
 
 def _packed(moves: Sequence[Move]) -> bytes:
-    asked = {"token": uuid4().hex, "heard": [], "remember": 60, "gaps": 20, "moves": [wire(move) for move in moves]}
+    asked = {
+        "token": uuid4().hex,
+        "heard": [],
+        "remember": 60,
+        "gaps": 20,
+        "moves": [wire(move, 0.0) for move in moves],
+    }
     return ormsgpack.packb(asked)
 
 

@@ -144,7 +144,7 @@ async def test_a_record_that_was_thrown_away_harms_no_other(backend, client, pre
     assert await client.exists(f"{{{prefix}}}:r:t0") == 0
 
 
-async def test_clocks_that_disagree_by_an_hour_take_nobody_for_dead(prefix, backend, monkeypatch):
+async def test_instances_whose_clocks_disagree_agree_on_leases_and_on_what_is_due(prefix, backend, monkeypatch):
     monkeypatch.setattr(clock.time, "time", lambda: NOW)
     wrong = {name: await open_on(server_url(), prefix) for name in ("a", "b")}
     assert abs(wrong["a"]._clock.ahead) > 3600, "the server's clock is far from NOW"
@@ -164,6 +164,15 @@ async def test_clocks_that_disagree_by_an_hour_take_nobody_for_dead(prefix, back
     assert (await backend.leases.take("k", "right", 10, real + 5)).holder == "fast"
     assert (await wrong["b"].leases.take("k", "other", 10, NOW + 5)).expires_at == pytest.approx(NOW + 10, abs=1)
     assert (await backend.leases.take("k", "right", 10, real + 12)).holder == "right"
+
+    here = NOW + 1
+    await applied(
+        wrong["a"], enqueue("t", created_at=here, run_at=here), enqueue("u", created_at=here, run_at=here + 5)
+    )
+    claim = await backend.claim(Wanted("right", [FUNC], 10, real + 2))
+    assert [record.id for record in claim.records] == ["t"]
+    assert claim.next_at == pytest.approx(real + 6, abs=1)
+    assert (await given(wrong["a"], "t")).run_at.timestamp() == pytest.approx(here, abs=0.001)
     for one in wrong.values():
         await one.close()
 

@@ -140,11 +140,11 @@ class RedisBackend:
 
     def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
         """Apply the moves as one script, once, also where the connection breaks meanwhile."""
-        return Batch(self._linked(), self._tokens, moves).apply()
+        return Batch(self._linked(), self._tokens, moves, self._clock.ahead).apply()
 
     async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        return await self._claims.claim(self._linked(), wanted)
+        return await self._claims.claim(self._linked(), wanted, self._clock.ahead)
 
     async def explain(self, functions: Collection[str], reason: str) -> int:
         """Say why records of unknown functions wait."""
@@ -152,8 +152,8 @@ class RedisBackend:
 
     async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance; from the first step on it is none any more."""
-        asked = {"instance": instance, "now": repr(now), "reason": reason, "limit": AT_ONCE}
-        asked |= {"if_lost": if_lost, "server_now": self._server_time(now)}
+        asked: dict[str, Any] = {"instance": instance, "now": self._server_time(now), "reason": reason}
+        asked |= {"limit": AT_ONCE, "if_lost": if_lost}
         requeued: list[str] = []
         interrupted: list[str] = []
         more, is_alive = True, False
@@ -176,7 +176,7 @@ class RedisBackend:
         """Delete old ended records."""
         asked: dict[str, Any] = {
             "statuses": [status.value for status in statuses],
-            "before": repr(before),
+            "before": self._server_time(before),
             "functions": None if functions is None else list(functions),
             "without": list(without),
             "patience": PATIENCE,
@@ -194,7 +194,7 @@ class RedisBackend:
     async def get(self, task_id: str) -> TaskRecord | None:
         """One record."""
         found = await self._linked().ask("get", {"id": task_id})
-        return None if found is None else rows.whole_record(found)
+        return None if found is None else rows.whole_record(found, self._clock.ahead)
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
         """A page of records, newest first."""
@@ -212,13 +212,14 @@ class RedisBackend:
         while more:
             here = {"before": before, "limit": page.limit - len(found)}
             replies, before = await self._linked().ask("find", asked | here)
-            found += map(rows.record, replies)
+            found += [rows.record(reply, self._clock.ahead) for reply in replies]
             more = bool(before) and len(found) < page.limit
         return found
 
     async def planned(self, before: float) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
-        return [rows.record(reply) for reply in await self._linked().ask("planned", {"before": repr(before)})]
+        asked = {"before": self._server_time(before)}
+        return [rows.record(reply, self._clock.ahead) for reply in await self._linked().ask("planned", asked)]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -279,7 +280,10 @@ class RedisBackend:
     async def depths(self) -> Mapping[str, QueueDepth]:
         """What is live in each queue."""
         found = await self._linked().ask("depths", {})
-        return {name: QueueDepth(pending, running, rows.number(oldest)) for name, pending, running, oldest in found}
+        return {
+            name: QueueDepth(pending, running, rows.number(oldest, self._clock.ahead))
+            for name, pending, running, oldest in found
+        }
 
     # -- what people did -------------------------------------------------------------------------
 
@@ -315,7 +319,7 @@ class RedisBackend:
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances that have not beaten for their lease, and owners that are no instances."""
-        asked = {"now": self._server_time(now), "before": repr(now - lease), "asking": asking}
+        asked = {"now": self._server_time(now), "before": self._server_time(now - lease), "asking": asking}
         lost: list[str] = await self._linked().ask("lost", asked)
         return lost
 

@@ -47,12 +47,12 @@ class Tokens:
 class Batch:
     """Moves on their way, applied together and once."""
 
-    def __init__(self, link: Link, tokens: Tokens, moves: Sequence[Move]) -> None:
+    def __init__(self, link: Link, tokens: Tokens, moves: Sequence[Move], ahead: float) -> None:
         self._link = link
         self._tokens = tokens
         self._token = uuid4().hex
         asked = tokens.asked(self._token) | {"gaps": GAPS_KEPT}
-        self._packed = ormsgpack.packb(asked | {"moves": [wire(move) for move in moves]})
+        self._packed = ormsgpack.packb(asked | {"moves": [wire(move, ahead) for move in moves]})
 
     async def apply(self) -> Sequence[bool]:
         """Apply them; `BackendInDoubtError` where nobody can say whether they were."""
@@ -83,13 +83,13 @@ class Claims:
         self._tokens = tokens
         self._unheard: str | None = None
 
-    async def claim(self, link: Link, wanted: Wanted) -> Claim:
+    async def claim(self, link: Link, wanted: Wanted, ahead: float) -> Claim:
         """Take due records."""
         asked: dict[str, Any] = {
             "owner": wanted.owner,
             "functions": list(wanted.functions),
             "limit": max(wanted.limit, 0),
-            "now": repr(wanted.now),
+            "now": repr(wanted.now + ahead),
             "refused": list(wanted.refused),
             "queues": None if wanted.queues is None else list(wanted.queues),
             "without_queues": list(wanted.without_queues),
@@ -102,4 +102,4 @@ class Claims:
             raise
         self._tokens.heard(token)
         handed, next_at = ormsgpack.unpackb(reply)
-        return Claim([rows.record(found) for found in handed], rows.number(next_at))
+        return Claim([rows.record(found, ahead) for found in handed], rows.number(next_at, ahead))

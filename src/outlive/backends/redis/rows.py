@@ -18,8 +18,8 @@ from outlive.ports import Instance, InstanceState, Lease, LeaseEvent
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
-def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
-    """A record from its id, its hash and its facts."""
+def record(reply: Sequence[Any], ahead: float, logs: Sequence[LogLine] = ()) -> TaskRecord:
+    """A record from its id, its hash and its facts, in the time of this process, which the server is ahead of."""
     task_id, flat, text = reply
     now = mapping(flat)
     given, has_arguments, arguments = text.partition("\n")
@@ -30,10 +30,10 @@ def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
         func=now["func"],
         func_name=facts["func_name"],
         status=TaskStatus(now["status"]),
-        created_at=_at(facts["created_at"]),
-        run_at=_at(now["run_at"]),
-        start_time=_at_or_none(now.get("started")),
-        end_time=_at_or_none(now.get("ended")),
+        created_at=_at(facts["created_at"], ahead),
+        run_at=_at(now["run_at"], ahead),
+        start_time=_at_or_none(now.get("started"), ahead),
+        end_time=_at_or_none(now.get("ended"), ahead),
         attempts=int(now.get("attempts", 0)),
         fence=int(now.get("fence", 0)),
         owner=now.get("owner"),
@@ -61,20 +61,20 @@ def record(reply: Sequence[Any], logs: Sequence[LogLine] = ()) -> TaskRecord:
     )
 
 
-def whole_record(reply: Sequence[Any]) -> TaskRecord:
+def whole_record(reply: Sequence[Any], ahead: float) -> TaskRecord:
     """One record with its log and all its attempts."""
     (task_id, flat, facts), lines, past, result = reply
-    found = record((task_id, flat, facts), tuple(map(_line, lines)))
-    return replace(found, history=_attempts(found, past), result=None if result is False else result)
+    found = record((task_id, flat, facts), ahead, tuple(_line(text, ahead) for text in lines))
+    return replace(found, history=_attempts(found, past, ahead), result=None if result is False else result)
 
 
-def _line(text: str) -> LogLine:
+def _line(text: str, ahead: float) -> LogLine:
     attempt, at, level, message = json.loads(text)
-    return LogLine(attempt, _at(at), level, message)
+    return LogLine(attempt, _at(at, ahead), level, message)
 
 
-def _attempts(found: TaskRecord, past: Sequence[str]) -> Sequence[AttemptRecord]:
-    attempts = [_past_attempt(json.loads(text)) for text in past]
+def _attempts(found: TaskRecord, past: Sequence[str], ahead: float) -> Sequence[AttemptRecord]:
+    attempts = [_past_attempt(json.loads(text), ahead) for text in past]
     if found.start_time is not None:
         outcome = found.status if found.status in FINAL else None
         last = found.fence, found.start_time, found.end_time, outcome, found.error, found.stacktrace, found.owner
@@ -82,10 +82,10 @@ def _attempts(found: TaskRecord, past: Sequence[str]) -> Sequence[AttemptRecord]
     return tuple(attempts)
 
 
-def _past_attempt(values: Sequence[Any]) -> AttemptRecord:
+def _past_attempt(values: Sequence[Any], ahead: float) -> AttemptRecord:
     number, started, ended, outcome, error, stacktrace, owner = values
-    ended_at = _at_or_none(ended)
-    return AttemptRecord(int(number), _at(started), ended_at, TaskStatus(outcome), error, stacktrace, owner)
+    ended_at = _at_or_none(ended, ahead)
+    return AttemptRecord(int(number), _at(started, ahead), ended_at, TaskStatus(outcome), error, stacktrace, owner)
 
 
 def schedule(reply: Sequence[Any]) -> ScheduleState:
@@ -147,16 +147,16 @@ def mapping(flat: Sequence[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def number(text: Any) -> float | None:
+def number(text: Any, ahead: float = 0.0) -> float | None:
     """A moment; None where there is none, which a script writes as false."""
-    return None if text is None or text is False else float(text)
+    return None if text is None or text is False else float(text) - ahead
 
 
-def _at(value: Any) -> datetime:
-    at = moment(float(value))
+def _at(value: Any, ahead: float) -> datetime:
+    at = moment(float(value) - ahead)
     assert at is not None
     return at
 
 
-def _at_or_none(value: Any) -> datetime | None:
-    return None if value is None else _at(value)
+def _at_or_none(value: Any, ahead: float) -> datetime | None:
+    return None if value is None else _at(value, ahead)

@@ -34,9 +34,9 @@ to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 USUAL_QUEUE, USUAL_SOURCE = "default", "manual"
 
 
-def wire(move: Move) -> _Wire:
-    """One move: its verb, the id of the record, and what the verb takes."""
-    return _WIRES[type(move)](move)
+def wire(move: Move, ahead: float) -> _Wire:
+    """One move: its verb, the id of the record, and what the verb takes, in the time of the server."""
+    return _WIRES[type(move)](move, ahead)
 
 
 def optional(time: float | None) -> str | None:
@@ -50,31 +50,33 @@ def as_told(entry: ScheduleEntry) -> dict[str, Any]:
     return asdict(entry) | {"declared": entry.declared} | times
 
 
-def _fire(move: Fire) -> _Wire:
+def _fire(move: Fire, _: float) -> _Wire:
+    # Slots are times of the wall, and compared to the last bit: they stay as they are.
     return (
         "fire", move.id, move.schedule, repr(move.slot), optional(move.next_at), repr(move.at), optional(move.fired),
         move.exclusive, move.waits, move.missed, move.reason, OVERLAPS,
     )  # fmt: skip
 
 
-def _enqueue(move: Enqueue) -> _Wire:
+def _enqueue(move: Enqueue, ahead: float) -> _Wire:
     return (
-        "enqueue", move.id, move.func, move.func_name, repr(move.created_at), repr(move.run_at), move.owner,
-        optional(move.started_at), None if move.priority is None else str(move.priority), move.idempotency_key,
-        move.schedule, None if move.queue == USUAL_QUEUE else move.queue, _fields(move), _facts(move),
+        "enqueue", move.id, move.func, move.func_name, repr(move.created_at + ahead), repr(move.run_at + ahead),
+        move.owner, None if move.started_at is None else repr(move.started_at + ahead),
+        None if move.priority is None else str(move.priority), move.idempotency_key,
+        move.schedule, None if move.queue == USUAL_QUEUE else move.queue, _fields(move, ahead), _facts(move, ahead),
         move.rejected is not None, None if move.started_at is not None or move.rejected is not None else move.run_key,
     )  # fmt: skip
 
 
-def _fields(move: Enqueue) -> list[str]:
+def _fields(move: Enqueue, ahead: float) -> list[str]:
     """What scripts ask for, and what changes; only what is not as usual."""
-    fields = ["status", "pending", "func", move.func, "run_at", repr(move.run_at)]
+    fields = ["status", "pending", "func", move.func, "run_at", repr(move.run_at + ahead)]
     if move.started_at is not None:
         fields[1] = "running"
-        fields += "fence", "1", "attempts", "1", "started", repr(move.started_at)
+        fields += "fence", "1", "attempts", "1", "started", repr(move.started_at + ahead)
     elif move.rejected is not None:
         fields[1] = "rejected"
-        fields += "ended", repr(move.created_at), "reason", move.rejected
+        fields += "ended", repr(move.created_at + ahead), "reason", move.rejected
     for name, value, usual in (
         ("owner", move.owner, None),
         ("priority", move.priority, None),
@@ -91,10 +93,10 @@ def _fields(move: Enqueue) -> list[str]:
     return fields
 
 
-def _facts(move: Enqueue) -> str:
+def _facts(move: Enqueue, ahead: float) -> str:
     facts = {
         "func_name": move.func_name,
-        "created_at": move.created_at,
+        "created_at": move.created_at + ahead,
         "timing": move.timing,
         "executor": move.executor,
         "label": move.label,
@@ -107,48 +109,48 @@ def _facts(move: Enqueue) -> str:
     return text if move.arguments is None else f"{text}\n{move.arguments}"
 
 
-def _permit(move: Permit) -> _Wire:
+def _permit(move: Permit, ahead: float) -> _Wire:
     limits = [(limit.key, limit.most, limit.pace, limit.per) for limit in move.limits]
-    return "permit", move.id, move.fence, move.owner, repr(move.at), limits, move.asks
+    return "permit", move.id, move.fence, move.owner, repr(move.at + ahead), limits, move.asks
 
 
-def _start(move: Start) -> _Wire:
-    return "start", move.id, move.fence, move.owner, repr(move.at), move.limited
+def _start(move: Start, ahead: float) -> _Wire:
+    return "start", move.id, move.fence, move.owner, repr(move.at + ahead), move.limited
 
 
-def _settle(move: Settle) -> _Wire:
+def _settle(move: Settle, ahead: float) -> _Wire:
     check(move.event, TaskStatus.RUNNING, move.status)
     ending = (
-        "settle", move.id, move.fence, move.status.value, repr(move.at), move.error, move.stacktrace, move.reason,
-        move.result,
+        "settle", move.id, move.fence, move.status.value, repr(move.at + ahead), move.error, move.stacktrace,
+        move.reason, move.result,
     )  # fmt: skip
     if move.status is not TaskStatus.PENDING:
         return ending
     run_at = move.at if move.run_at is None else move.run_at
-    return *ending, repr(run_at), ATTEMPT_OUTCOMES[move.event].value, move.event is Event.RETRY
+    return *ending, repr(run_at + ahead), ATTEMPT_OUTCOMES[move.event].value, move.event is Event.RETRY
 
 
-def _rewrite(move: Rewrite) -> _Wire:
+def _rewrite(move: Rewrite, _: float) -> _Wire:
     return "rewrite", move.id, move.had_arguments, move.arguments, move.had_result, move.result
 
 
-def _log(move: Log) -> _Wire:
-    return "log", move.id, to_text((move.attempt, move.at, move.level, move.message))
+def _log(move: Log, ahead: float) -> _Wire:
+    return "log", move.id, to_text((move.attempt, move.at + ahead, move.level, move.message))
 
 
-_WIRES: dict[type, Callable[[Any], _Wire]] = {
+_WIRES: dict[type, Callable[[Any, float], _Wire]] = {
     Fire: _fire,
     Enqueue: _enqueue,
     Permit: _permit,
     Start: _start,
     Settle: _settle,
     Log: _log,
-    Release: lambda move: ("release", move.id, move.owner, move.reason),
-    Abandon: lambda move: ("abandon", move.id, move.owner, repr(move.at), move.reason),
-    Withdraw: lambda move: ("withdraw", move.id, move.run_key, repr(move.at), move.reason),
-    Cancel: lambda move: ("cancel", move.id, repr(move.at), move.reason),
-    AskCancel: lambda move: ("ask_cancel", move.id, move.reason),
-    Advance: lambda move: ("advance", move.id, move.fence, move.progress),
+    Release: lambda move, _: ("release", move.id, move.owner, move.reason),
+    Abandon: lambda move, ahead: ("abandon", move.id, move.owner, repr(move.at + ahead), move.reason),
+    Withdraw: lambda move, ahead: ("withdraw", move.id, move.run_key, repr(move.at + ahead), move.reason),
+    Cancel: lambda move, ahead: ("cancel", move.id, repr(move.at + ahead), move.reason),
+    AskCancel: lambda move, _: ("ask_cancel", move.id, move.reason),
+    Advance: lambda move, _: ("advance", move.id, move.fence, move.progress),
     Rewrite: _rewrite,
-    Requeue: lambda move: ("requeue", move.id, repr(move.at)),
+    Requeue: lambda move, ahead: ("requeue", move.id, repr(move.at + ahead)),
 }

@@ -28,7 +28,7 @@ local function give_up(id, record)
 end
 
 local sign = call('hmget', P .. 'instance:' .. asked.instance, 'beat', 'lease')
-if asked.if_lost and sign[1] and asked.server_now - sign[1] <= tonumber(sign[2]) then
+if asked.if_lost and sign[1] and asked.now - sign[1] <= tonumber(sign[2]) then
     return cmsgpack.pack({{}, {}, false, true})
 end
 
