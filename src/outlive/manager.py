@@ -231,6 +231,21 @@ class TaskManager(Schedules):
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
 
+    def run_as(
+        self,
+        *,
+        run_tasks: bool = True,
+        run_queues: Sequence[str] | None = None,
+        max_concurrent_tasks: int | None = None,
+    ) -> None:
+        """Let this process do otherwise than the constructor says, as a worker does; only before it has started."""
+        if self._runtime is not None:
+            raise ConfigError("the task manager is running already; say what it is to run before it starts")
+        self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
+        self._max_concurrent_tasks = (
+            _positive("max_concurrent_tasks", max_concurrent_tasks) or self._max_concurrent_tasks
+        )
+
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncGenerator[None]:
         """For `FastAPI(lifespan=manager.lifespan)`; `init_app` is needed beside it for `Tasks` in requests."""
