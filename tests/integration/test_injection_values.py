@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Security
 from fastapi.testclient import TestClient
 from support import injected_bodies as bodies
 from support.recording import Trail
-from support.waiting import ended
+from support.waiting import ended, until
 
 from outlive import TaskArgumentError, TaskFailed, TaskManager, Tasks, TaskStatus, get_task_context, task_log
 
@@ -198,6 +198,13 @@ async def test_what_a_caller_passes_by_name_is_taken_and_its_dependency_not_call
     assert called == []
 
 
+async def test_what_a_partial_brings_is_not_injected(manager):
+    async def body(number: int, given: Annotated[str, Depends(word)], other: str = Depends(word)):
+        return number, given, other
+
+    assert await result_of(manager, partial(body, 1, given="its own")) == (1, "its own", "word")
+
+
 async def test_only_real_arguments_are_stored(manager):
     @manager.task()
     async def body(number: int, given: threading.Thread = Depends(threading.current_thread), *, last: bool = True):
@@ -280,13 +287,16 @@ async def test_schedules_and_intervals_are_injected(manager):
     def at_interval(value: Annotated[str, Depends(async_word)]):
         ran.mark(f"interval {value}")
 
-    async with manager:
-        records = await manager.merged_list()
-        for record in records:
-            await ended(manager, record.id)
-        await manager.trigger_schedule(f"{at_interval.__module__}:{at_interval.__qualname__}")
+    @manager.interval(seconds=3600, max_lock_seconds=7200)
+    async def in_turn(value=Depends(async_word)):
+        ran.mark(f"turn {value}")
 
-    assert sorted(set(ran)) == ["interval async word", "schedule word"]
+    async with manager:
+        await until(lambda: len(ran) == 3)
+        for record in await manager.merged_list():
+            assert (await ended(manager, record.id)).status is TaskStatus.SUCCESS
+
+    assert sorted(ran) == ["interval async word", "schedule word", "turn async word"]
 
 
 def test_a_dependency_serves_endpoints_and_the_tasks_that_they_schedule():
@@ -377,17 +387,21 @@ async def test_the_marker_of_fast_depends_validates_what_it_gives(manager):
     def number():
         return "5"
 
+    def annotated_number() -> int:
+        return "5"  # type: ignore[return-value]
+
     async def converted(
         one: int = fast_depends.Depends(number),
+        returned=fast_depends.Depends(annotated_number, cast_result=True),
         other: int = fast_depends.Depends(number, cast=False),
         third: int = Depends(number),
     ):
-        return one, other, third
+        return one, returned, other, third
 
     async def refused(one: Annotated[list[int], fast_depends.Depends(number)]): ...
 
     async with manager:
-        assert await (await manager.enqueue(converted)).result(10) == (5, "5", "5")
+        assert await (await manager.enqueue(converted)).result(10) == (5, 5, "5", "5")
         task = await manager.enqueue(refused)
         with pytest.raises(TaskFailed, match="list"):
             await task.result(10)

@@ -11,6 +11,7 @@ from outlive.errors import (
     JournalFullError,
     NotInitializedError,
     OutliveError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskConflictError,
     TaskStateError,
@@ -23,6 +24,7 @@ from outlive.errors import (
 _STATUS_CODES: dict[type[OutliveError], HTTPStatus] = {
     UnknownTaskError: HTTPStatus.NOT_FOUND,
     UnknownScheduleError: HTTPStatus.NOT_FOUND,
+    ScheduleConflictError: HTTPStatus.CONFLICT,
     UnknownQueueError: HTTPStatus.NOT_FOUND,
     TaskConflictError: HTTPStatus.CONFLICT,
     TaskStateError: HTTPStatus.BAD_REQUEST,

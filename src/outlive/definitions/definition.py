@@ -65,9 +65,9 @@ class Definition:
             return
         for name, reason in parameters.unfillable.items():
             raise DefinitionError(f"{self.display_name}: parameter {name!r} is {reason}")
+        body = self._make_body(parameters)
         if parameters.is_complete:
-            self._parameters = parameters
-            self.body  # noqa: B018 - made here, so that it is refused here
+            self._parameters, self.body = parameters, body
 
     @cached_property
     def _parameters(self) -> Parameters:
@@ -81,12 +81,15 @@ class Definition:
     @cached_property
     def body(self) -> Callable[..., Any]:
         """What an executor calls: the function, or what calls it with its dependencies."""
-        if not self._parameters.injected:
+        return self._make_body(self._parameters)
+
+    def _make_body(self, parameters: Parameters) -> Callable[..., Any]:
+        if not parameters.injected:
             return self.func
-        # Imported where it is needed: fast-depends takes as long as a tenth of all the rest.
+        # It brings fast-depends with it, which most applications do not need.
         from outlive.definitions.injection.injected import Injected  # noqa: PLC0415
 
-        return Injected(self.func, self._parameters, self._overrides)
+        return Injected(self.func, parameters, self._overrides)
 
     @cached_property
     def codec(self) -> ArgumentsCodec:

@@ -1,6 +1,8 @@
 """What is refused where a task is declared, because a task has no request or nobody could fill it."""
 # ruff: noqa: B008 - the marker is the default
 
+import subprocess
+import sys
 from typing import Annotated, Any
 
 import fast_depends
@@ -106,7 +108,7 @@ def test_security_schemes_are_refused(scheme):
     async def body(token: Annotated[str, Security(scheme)]): ...
 
     assert f"{type(scheme).__name__}, a dependency of " in refused(body)
-    assert "'request' is HTTPConnection" in refused(body)
+    assert "but a task has no request" in refused(body)
 
 
 def test_fields_of_a_message_are_refused():
@@ -212,6 +214,27 @@ def test_an_annotation_that_hides_a_dependency_is_refused():
     told = refused(body)
     assert "the annotation of 'given'" in told
     assert "cannot be read where the task is declared" in told
+
+
+def test_what_can_be_read_is_looked_at_though_something_else_cannot():
+    async def deep(request: Request): ...
+
+    async def body(other: "Missing", given=Depends(deep)): ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert "'request' is Request" in refused(body)
+
+
+def test_an_application_without_dependencies_does_not_import_fast_depends():
+    code = """
+import sys
+from outlive import TaskManager
+
+async def body(number: int): ...
+
+TaskManager().task()(body)
+assert "fast_depends" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
 
 
 Word = TypeAliasType("Word", Annotated[str, Depends(word)])

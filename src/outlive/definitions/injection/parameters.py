@@ -84,7 +84,7 @@ def parameters_of(func: Callable[..., Any]) -> Parameters:
     unfillable: dict[str, str] = {}
     for name, parameter in signature.parameters.items():
         annotation = _resolved(hints.get(name, parameter.annotation))
-        if _is_simple(parameter.default) and _is_simple(annotation):
+        if (_is_simple(parameter.default) and _is_simple(annotation)) or _is_given(func, name):
             continue
         _refuse_unreadable(func, name, annotation)
         wanted = _wanted(func, parameter, annotation)
@@ -112,6 +112,11 @@ def _hints(func: Callable[..., Any], annotations: list[Any]) -> Mapping[str, Any
 def _is_simple(value: Any) -> bool:
     """Whether a default or an annotation is nothing to look into: a builtin type, or nothing at all."""
     return value is None or (type(value) is type and (value is _P.empty or value.__module__ == "builtins"))
+
+
+def _is_given(func: Callable[..., Any], name: str) -> bool:
+    """Whether a partial brings the argument with it."""
+    return isinstance(func, partial) and name in func.keywords
 
 
 def _resolved(annotation: Any) -> Any:
