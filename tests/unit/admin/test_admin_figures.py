@@ -3,6 +3,7 @@
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from outlive.admin import arguments, stats, tracebacks, waiting, words
 from outlive.admin.failures import fingerprint, grouped, kind_of
 from outlive.admin.pages.functions import histogram
+from outlive.admin.pages.schedules import change_of_clocks
 from outlive.admin.pages.task import draw
 from outlive.core.config import UNSET
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord
@@ -305,3 +307,16 @@ def test_a_short_attempt_is_still_seen():
     (lane,) = draw(replace(ended(0), created_at=NOW - 3600 * SECOND, end_time=NOW, history=attempts), NOW)
     assert lane.width == 4.0
     assert lane.x + lane.width <= 1000.0
+
+
+# -- schedules ---------------------------------------------------------------------------------------
+
+
+def test_changes_of_clocks_are_told():
+    berlin = ZoneInfo("Europe/Berlin")
+    october, november, march, april = (
+        datetime(2026, month, day, 9, tzinfo=berlin) for month, day in ((10, 24), (10, 26), (3, 28), (3, 30))
+    )
+    assert change_of_clocks(october, november) == "clocks go back before it"
+    assert change_of_clocks(march, april) == "clocks go forward before it"
+    assert change_of_clocks(april, october) == ""
