@@ -190,6 +190,20 @@ def test_frames_of_libraries_are_not_ones_own():
     assert told.text == "TimeoutError"
 
 
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("/srv/app/shop/mail.py", "shop/mail.py"),
+        ("/srv/other.py", "other.py"),
+        ("/srvx/other.py", "/srvx/other.py"),
+        ("C:\\app\\mail.py", "mail.py"),
+    ],
+)
+def test_files_are_told_from_where_modules_are_found(file, told):
+    text = f'  File "{file}", line 5, in send\n    raise'
+    assert tracebacks.parts(text, ["", "/srv", "/srv/app/", "C:\\app"])[0].file == told
+
+
 def test_what_is_no_traceback_is_one_part():
     assert [part.text for part in tracebacks.parts("worker died\nexit code 9")] == ["worker died\nexit code 9"]
     assert list(tracebacks.parts("")) == []
