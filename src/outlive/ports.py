@@ -410,6 +410,8 @@ class Call(Protocol):
     kwargs: dict[str, Any]
     id: str
     attempts: int
+    #: The fencing token of the turn of its interval.
+    turn_token: int | None
 
     @property
     def func_name(self) -> str:

@@ -46,7 +46,7 @@ async def in_time(clock, condition):
 async def waits(clock, manager, seconds):
     """Time passes, and the slot that has come then is seen to wait."""
     clock.advance(seconds)
-    await until(lambda: manager.runtime._scheduler._aside)
+    await in_time(clock, lambda: manager.runtime._scheduler._aside)
 
 
 @pytest.mark.parametrize("ahead", [6, 1])

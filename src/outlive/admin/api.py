@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 from uuid import UUID
@@ -64,6 +65,7 @@ async def read_filter(
 
 Conditions = Annotated[TaskFilter, Depends(read_filter)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Runs = Annotated[int, Query(ge=0, le=100)]
 
 
 class AdminApi:
@@ -79,7 +81,9 @@ class AdminApi:
         router = APIRouter(prefix=path, dependencies=guards, include_in_schema=False, route_class=AdminRoute)
         router.add_api_route("", self.list_tasks, methods=["GET"])
         router.add_api_route("/metrics", self.metrics, methods=["GET"])
+        router.add_api_route("/scheduled", self.scheduled, methods=["GET"])
         router.add_api_route("/schedules", self.schedules, methods=["GET"])
+        router.add_api_route("/schedules/{name:path}", self.schedule, methods=["GET"])
         router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/trigger", self.trigger, methods=["POST"])
@@ -126,9 +130,22 @@ class AdminApi:
         durations = [record.duration for record in finished if record.duration is not None]
         return sum(durations) / len(durations) if durations else 0.0
 
-    async def schedules(self) -> Json:
-        """All schedules and intervals by name, each with its next ten times."""
-        return Json([schedule.to_dict() for schedule in await self._manager.schedules()])
+    async def schedules(self, request: Request, limit: Limit = 100, after: str | None = None, runs: Runs = 5) -> Json:
+        """A page of schedules and intervals by name, each with its next ten times, newest runs, and missed slots.
+
+        `Link` leads to the next page where there is one.
+        """
+        found = await self._manager.schedules(runs=runs, limit=limit + 1, after=after)
+        headers = {"Link": next_link(request, found[limit - 1].name, "after")} if len(found) > limit else None
+        return Json([schedule.to_dict() for schedule in found[:limit]], headers=headers)
+
+    async def schedule(self, name: str, runs: Runs = 20) -> Json:
+        """One schedule with its newest runs and missed slots."""
+        return Json((await self._manager.schedule_info(name, runs=runs)).to_dict())
+
+    async def scheduled(self, before: datetime | None = None) -> Json:
+        """What is to run once, earliest first; up to a year ahead unless told otherwise."""
+        return Json([planned.to_dict() for planned in await self._manager.list_scheduled(before)])
 
     # -- acting ----------------------------------------------------------------------------------
 
@@ -164,13 +181,13 @@ class AdminApi:
         return shown
 
 
-def next_link(request: Request, last: str) -> str:
-    """The `Link` header to the page after the record `last`, with the query as it is.
+def next_link(request: Request, last: str, parameter: str = "before") -> str:
+    """The `Link` header to the page that goes on from `last`, with the query as it is.
 
     The address has no host, so that it is right whatever name and scheme the client used.
     """
-    query = [(name, value) for name, value in request.query_params.multi_items() if name != "before"]
-    return f'<{quote(_path_of(request))}?{urlencode([*query, ("before", last)])}>; rel="next"'
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != parameter]
+    return f'<{quote(_path_of(request))}?{urlencode([*query, (parameter, last)])}>; rel="next"'
 
 
 def _path_of(request: Request) -> str:

@@ -10,6 +10,7 @@ from outlive.errors import (
     JournalFullError,
     NotInitializedError,
     OutliveError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskConflictError,
     TaskStateError,
@@ -21,6 +22,7 @@ from outlive.errors import (
 _STATUS_CODES: dict[type[OutliveError], HTTPStatus] = {
     UnknownTaskError: HTTPStatus.NOT_FOUND,
     UnknownScheduleError: HTTPStatus.NOT_FOUND,
+    ScheduleConflictError: HTTPStatus.CONFLICT,
     TaskConflictError: HTTPStatus.CONFLICT,
     TaskStateError: HTTPStatus.BAD_REQUEST,
     TaskArgumentError: HTTPStatus.BAD_REQUEST,

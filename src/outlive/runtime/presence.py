@@ -33,6 +33,7 @@ class Rescuer(Service):
         self._backend = backend
         self._claimer = claimer
         self._herald = herald
+        self._runs_tasks = process.runs_tasks
 
     async def step(self) -> None:
         """Rescue from every instance that is lost."""
@@ -45,4 +46,5 @@ class Rescuer(Service):
             self._claimer.wake()
             if rescue.requeued:
                 self._herald.signal(WORK)
-        await self._claimer.explain()
+        if self._runs_tasks:  # what is declared where nothing runs says nothing about who could run it
+            await self._claimer.explain()
