@@ -223,7 +223,7 @@ class Backend(Protocol):
         ...
 
     async def get(self, task_id: str) -> TaskRecord | None:
-        """One record with its logs and history, by its id or one that stands for it; None where there is none."""
+        """One record with logs, history and result, by its id or one that stands for it; None where there is none."""
         ...
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
@@ -242,8 +242,18 @@ class Backend(Protocol):
         """Live records of `owner` that somebody asked to cancel, and the reason, where one was given."""
         ...
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
-        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
+        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many.
+
+        Only those of `functions`, where given, and none of the functions in `without`.
+        """
         ...
 
     async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:

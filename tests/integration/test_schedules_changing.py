@@ -21,7 +21,7 @@ async def slots(manager, start):
 
 
 async def test_another_trigger_begins_anew_in_all_instances(shared, clock):
-    managers, start = [shared.instance(), shared.instance()], clock.now()
+    managers, start = [shared.instance(lease=9e9), shared.instance(lease=9e9)], clock.now()
     for manager in managers:
         manager.schedule(every=60, name="check")(lambda: None)
 
@@ -44,8 +44,8 @@ async def test_a_policy_that_is_changed_keeps_the_slots(timed, clock):
     start = clock.now()
     async with timed:
         clock.advance(30)
-        info = await timed.change_schedule("check", misfire="all", grace=5, jitter=0, overlap="skip")
-        assert (info.misfire, info.grace, info.overlap, info.changed) == ("all", 5, "skip", True)
+        info = await timed.change_schedule("check", misfire="all", grace=5, jitter=0)
+        assert (info.misfire, info.grace, info.overlap, info.changed) == ("all", 5, "allow", True)
         await advance(timed, clock, 150)
         assert await slots(timed, start) == [60, 120, 180]
 
@@ -85,7 +85,7 @@ async def test_a_change_holds_over_restarts_until_the_code_says_something_new(tm
 
 
 async def test_a_schedule_is_added_fires_in_all_instances_and_is_removed(shared, clock):
-    trail, managers, start = Trail(), [shared.instance(), shared.instance()], clock.now()
+    trail, managers, start = Trail(), [shared.instance(lease=9e9), shared.instance(lease=9e9)], clock.now()
     for number, manager in enumerate(managers):
 
         @manager.task(name="sweep")
@@ -145,7 +145,7 @@ async def test_one_that_was_added_outlives_restarts_and_its_runs_keep_their_opti
 
 
 async def test_an_instance_without_the_function_leaves_an_added_schedule_to_others(shared, clock):
-    one, other, trail = shared.instance(), shared.instance(), Trail()
+    one, other, trail = shared.instance(lease=9e9), shared.instance(lease=9e9), Trail()
 
     @one.task(name="sweep")
     async def sweep() -> None:
@@ -239,7 +239,10 @@ async def test_no_slot_is_before_the_start_or_after_the_end(timed, clock):
 
 
 async def test_jitter_moves_each_slot_by_a_chance_that_all_instances_agree_on(shared, clock):
-    managers, start = [shared.instance(poll_interval=0.5), shared.instance(poll_interval=0.5)], clock.now()
+    managers, start = (
+        [shared.instance(poll_interval=0.5, lease=9e9), shared.instance(poll_interval=0.5, lease=9e9)],
+        clock.now(),
+    )
     for manager in managers:
         manager.schedule(every=60, name="check", jitter=30)(lambda: None)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from uuid_utils import uuid7
 
+from outlive.core.cipher import is_sealed
 from outlive.core.codec import summarize
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
 from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move, Withdraw
@@ -133,6 +134,8 @@ class Intake:
             facts.summary, facts.recoverable = summarize(args, kwargs), False
         else:
             facts.arguments = arguments
+            if is_sealed(arguments):
+                facts.summary = summarize(args, kwargs)
             facts.requeue_on_interrupt = effective.requeue_on_interrupt
         return facts
 
@@ -171,13 +174,19 @@ class Intake:
 
     def admit(self, task: Task[Any]) -> None:
         """Raise `QueueFullError` where there is no room for a task in its queue, and leave a rejected record."""
+        full = self.reject_if_full(task)
+        if full is not None:
+            self._loop.call_soon_threadsafe(self._record_rejected, task)
+            raise QueueFullError(full)
+
+    def reject_if_full(self, task: Task[Any]) -> str | None:
+        """Why there is no room for a task in its queue, and make its record say so; None where there is."""
         try:
             self._dispatcher.queues.admit(task)
         except QueueFullError as error:
             self._store.remove(task)
             task.facts.owner, task.facts.rejected = None, str(error)
-            self._loop.call_soon_threadsafe(self._record_rejected, task)
-            raise
+        return task.facts.rejected
 
     def _record_rejected(self, task: Task[Any]) -> None:
         with suppress(JournalFullError):
