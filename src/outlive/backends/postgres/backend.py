@@ -164,9 +164,23 @@ class PostgresBackend:
             self._instances.discard(instance)
         return rescued
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
         """Delete old ended records."""
-        rows = await self._query("prune", statuses=list(statuses), before=before + self._time.ahead, limit=limit)
+        rows = await self._query(
+            "prune",
+            statuses=list(statuses),
+            before=before + self._time.ahead,
+            limit=limit,
+            functions=None if functions is None else list(functions),
+            without=list(without),
+        )
         return int(rows[0][0])
 
     # -- reading ---------------------------------------------------------------------------------
