@@ -25,6 +25,14 @@ class TaskArgumentError(OutliveError, ValueError):
     """An argument of a task cannot be stored and brought back unchanged; nothing was accepted."""
 
 
+class EncryptionError(TaskArgumentError):
+    """What is stored of a task is encrypted, and no key that is there decrypts it; nothing was changed."""
+
+
+class MissingExtraError(OutliveError, ImportError):
+    """A library that an option needs is not installed; the message names the extra that brings it."""
+
+
 class BackendError(OutliveError):
     """A backend could not do what was asked of it."""
 

@@ -29,14 +29,15 @@ from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
+from outlive.operations import Operations
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
+from outlive.runtime.options import ManagerOptions
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
-from outlive.schedules import Schedules
 from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
@@ -50,7 +51,7 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Schedules):
+class TaskManager(Operations):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -69,6 +70,9 @@ class TaskManager(Schedules):
     short for a `"default"` queue of that size. Without both every name is a queue without limits. `run_queues` lets
     this process run tasks of these queues alone, `run_tasks=False` none at all: it accepts them for other processes on
     the same backend.
+
+    `encrypt_args_key`, a key of `cryptography.fernet.Fernet.generate_key()`, encrypts arguments and results wherever
+    they are stored; of several keys the first encrypts and all decrypt, see `rotate_keys`.
     """
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
@@ -97,10 +101,10 @@ class TaskManager(Schedules):
         run_queues: Sequence[str] | None = None,
         observers: Sequence[Observer] = (log_event,),
         clock: Clock | None = None,
-        **defaults: Unpack[TaskOptions],
+        **options: Unpack[ManagerOptions],
     ) -> None:
         self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
-        super().__init__(config_of(defaults))
+        super().__init__(options)
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
             shutdown_timeout=shutdown_timeout,

@@ -223,7 +223,7 @@ class Backend(Protocol):
         ...
 
     async def get(self, task_id: str) -> TaskRecord | None:
-        """One record with its logs and history, by its id or one that stands for it; None where there is none."""
+        """One record with logs, history and result, by its id or one that stands for it; None where there is none."""
         ...
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
@@ -242,8 +242,18 @@ class Backend(Protocol):
         """Live records of `owner` that somebody asked to cancel, and the reason, where one was given."""
         ...
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
-        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
+        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many.
+
+        Only those of `functions`, where given, and none of the functions in `without`.
+        """
         ...
 
     async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
@@ -345,6 +355,39 @@ class ImmediateBackend(Protocol):
 
     def forget(self, task_id: str) -> None:
         """Let go of an ended record that is kept elsewhere."""
+        ...
+
+
+#: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
+#: due sooner; a lease that was handed to a waiter (its holder).
+WORK, CANCEL, SCHEDULES, LEASE = "work", "cancel", "schedules", "lease"
+
+
+class Notifier(Protocol):
+    """Carries hints between the processes on one backend.
+
+    A hint says where to look, never what is there. It may be lost, so whoever waits for one looks now and then, too.
+    """
+
+    def signal(self, kind: str, about: str = "") -> None:
+        """Send a hint to the other processes, soon; neither waits nor raises. On the event loop of the backend."""
+        ...
+
+    def listen(self, kind: str, heard: Callable[[str | None], None]) -> "Handle":
+        """Call back on the event loop with what each hint of this kind is about, until the handle is cancelled.
+
+        None stands for hints that may have been lost: the listener looks at everything.
+        """
+        ...
+
+
+@runtime_checkable
+class NotifyingBackend(Protocol):
+    """The capability of a backend that can tell other processes at once; without it they look now and then."""
+
+    @property
+    def notifier(self) -> Notifier:
+        """What carries the hints; listeners may come before the backend is open."""
         ...
 
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -94,6 +95,7 @@ class Server:
                 env=os.environ | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that nothing of it is left, also where it has processes of its own
             )
         self.client = httpx.Client(timeout=20, limits=httpx.Limits(max_connections=16), trust_env=False)
 
@@ -142,9 +144,9 @@ class Server:
 
     def close(self) -> None:
         self.client.close()
-        if self.process.poll() is None:
-            self.thaw()
-            self.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait_for_exit()
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -181,10 +183,11 @@ class Server:
 
 
 class Stage:
-    """Starts servers on one database and one ledger."""
+    """Starts servers on one database and one ledger; a file, unless `url` names a server's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
+        self.url = url
         self.database = folder / "tasks.db"
         self.ledger = Ledger(folder / "ledger.txt")
         self.servers: list[Server] = []
@@ -204,7 +207,7 @@ class Stage:
         `command`: what is added to that of uvicorn, or the module of another server with its arguments.
         """
         environment = {
-            "FAULTS_BACKEND": f"sqlite:///{self.database}{query}",
+            "FAULTS_BACKEND": self.url or f"sqlite:///{self.database}{query}",
             "FAULTS_LEDGER": str(self.ledger.path),
             "FAULTS_OPTIONS": json.dumps(options),
             "FAULTS_RELEASE": release,

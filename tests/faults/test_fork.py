@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import postgres
 
 CHILD = Path(__file__).with_name("fork_child.py")
 
@@ -17,28 +18,32 @@ def seen(url):
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module", params=["memory", "sqlite"])
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
 def said(request, tmp_path_factory):
-    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path_factory.mktemp('fork')}/tasks.db"
-    return seen(url) | {"kind": request.param}
+    folder = tmp_path_factory.mktemp("fork")
+    urls = {"memory": lambda: "memory://", "sqlite": lambda: f"sqlite:///{folder}/tasks.db"}
+    urls["postgres"] = lambda: postgres.url_for(folder)
+    return seen(urls[request.param]()) | {"kind": request.param}
 
 
 def test_a_forked_child_does_not_act_as_its_parent(said):
     assert (said["is_started"], said["live"], said["leads"]) == (False, 0, False)
-    for verb in ("enqueue", "enqueue_sync", "cancel"):
+    for verb in ("enqueue", "enqueue_sync", "cancel", "cancel_fleeting"):
         assert said[verb].startswith("NotInitializedError: the task manager was started in process")
         assert "await manager.startup() here" in said[verb]
 
     # The parent goes on as if nothing had been.
-    assert (said["result"], said["after"], said["ran"]) == ("parent", "after", ["parent", "after"])
+    assert (said["result"], said["fleeting"], said["after"]) == ("parent", "fleeting", "after")
+    assert said["ran"] == ["parent", "fleeting", "after"]
     assert said["parent"] == {"status": "success", "fence": 1, "is_owner": True}
     assert said["still_leads"]
 
 
 def test_a_forked_child_starts_as_an_instance_of_its_own_or_says_why_it_cannot(said):
-    if said["kind"] == "memory":
+    if said["kind"] != "sqlite":
         assert (said["startup"], said["another"]) == ("", "")
-        assert said["own"] == {"is_another": True, "knows": [], "result": "child"}
+        knows = {"memory": [], "postgres": ["work"]}[said["kind"]]
+        assert said["own"] == {"is_another": True, "knows": knows, "result": "child"}
         assert said["ran_in_child"] == ["child"]
         return
     # What SQLite cannot do across a fork is refused before it can spoil the file.

@@ -227,6 +227,24 @@ async def test_a_body_has_the_tokens_of_what_it_holds(manager):
         assert all(record.status is not TaskStatus.FAILED for record in await manager.find())
 
 
+async def test_what_a_body_enqueues_waits_for_its_lock_like_others(manager):
+    resource, trail = Lock("printer"), []
+
+    async def other():
+        async with resource:
+            trail.append("other")
+
+    @manager.interval(seconds=60, sync=resource, name="report")
+    async def report():
+        await manager.enqueue(other)
+        await until(lambda: _waits(manager, "lock:printer"))
+        trail.append("report")
+
+    async with manager:
+        await until(lambda: len(trail) == 2)
+    assert trail == ["report", "other"]
+
+
 async def test_the_token_is_that_of_the_run_alone(manager):
     seen = []
 

@@ -123,9 +123,23 @@ class SqliteBackend:
             lambda writer: self._rescue(writer, lambda connection: taking(connection, instance, now, reason), instance)
         )
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
         """Delete old ended records."""
-        return await self._change("prune", statuses=handover.json_list(statuses), before=before, limit=limit)
+        return await self._change(
+            "prune",
+            statuses=handover.json_list(statuses),
+            before=before,
+            limit=limit,
+            functions=None if functions is None else handover.json_list(functions),
+            without=handover.json_list(without),
+        )
 
     # -- reading ---------------------------------------------------------------------------------
 
