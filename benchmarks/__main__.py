@@ -27,6 +27,7 @@ MEASURES = (
     "locks",
     "lists",
     "postgres",
+    "schedules",
 )
 PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools")
 
