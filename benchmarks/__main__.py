@@ -26,6 +26,7 @@ MEASURES = (
     "processes",
     "locks",
     "lists",
+    "postgres",
     "schedules",
 )
 PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools")
