@@ -4,6 +4,7 @@ from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
+from outlive.core.events import LifecycleEvent, LogEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
@@ -15,6 +16,7 @@ from outlive.errors import (
     BackendUnavailableError,
     ConfigError,
     DefinitionError,
+    EncryptionError,
     JournalFullError,
     NotInitializedError,
     OutliveError,
@@ -29,8 +31,14 @@ from outlive.errors import (
     WouldDeadlockError,
 )
 from outlive.manager import TaskManager, add_tasks
+from outlive.observers.attach import TaskLogHandler
+from outlive.observers.file import FileLogger
+from outlive.observers.memory import InMemoryLogger
+from outlive.observers.observer import TaskObserver
+from outlive.observers.stdout import StdoutLogger
 from outlive.ports import Backend
 from outlive.router import TaskRouter
+from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
@@ -45,7 +53,13 @@ __all__ = [
     "BackendUnavailableError",
     "ConfigError",
     "DefinitionError",
+    "EncryptionError",
+    "FileLogger",
+    "InMemoryLogger",
     "JournalFullError",
+    "LifecycleEvent",
+    "LogEvent",
+    "LoggerChain",
     "ManagedBackgroundTasks",
     "MemoryBackend",
     "NotInitializedError",
@@ -59,6 +73,7 @@ __all__ = [
     "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
+    "StdoutLogger",
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
@@ -68,7 +83,9 @@ __all__ = [
     "TaskErrorHandler",
     "TaskFailed",
     "TaskFilter",
+    "TaskLogHandler",
     "TaskManager",
+    "TaskObserver",
     "TaskRecord",
     "TaskRegistry",
     "TaskRouter",

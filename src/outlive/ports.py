@@ -407,8 +407,8 @@ class Call(Protocol):
         """Tell the body, by `cancelled()`, that it should end."""
         ...
 
-    def log(self, level: str, message: str) -> None:
-        """Append a line to the log of the record; from any thread."""
+    def log(self, level: str, message: str, extra: Mapping[str, Any] = ...) -> None:
+        """Append a line to the log of the record, with `extra` as `key=value`; from any thread."""
         ...
 
 
@@ -426,6 +426,25 @@ class Executor(Protocol):
 
     def shutdown(self) -> None:
         """Take no more work; do not wait."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who is told of events, in their order and beside what happens.
+
+    What is plain runs in a thread of its own, coroutine functions on the event loop; what they raise is logged.
+    """
+
+    def startup(self) -> Any:
+        """Open what it needs; on the loop that it will be told on, where this is a coroutine function."""
+        ...
+
+    def handler(self, event: RuntimeEvent) -> Callable[[Any], Any] | None:
+        """What takes this event, None where it has no use for it. Called often: it must not wait."""
+        ...
+
+    def close(self) -> Any:
+        """Let go of everything; nothing more is told."""
         ...
 
 

@@ -22,7 +22,7 @@ class Shared:
         return _Shared(self._memory)
 
     def instance(self, **options: Any) -> TaskManager:
-        given: dict[str, Any] = {"observers": [self.events.append], "shutdown_grace": 0.0} | options
+        given: dict[str, Any] = {"loggers": [self.events.append], "shutdown_grace": 0.0} | options
         return TaskManager(self.backend(), clock=self.clock, lease=LEASE, **given)
 
     def happened(self, kind):
