@@ -49,7 +49,7 @@ class TaskManager(Operations):
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
     `snapshot_db` and `snapshot_backend` say the same under taskflow's names. Every option of `TaskConfig` may be given
-    as a default for all tasks. Times are seconds.
+    as a default for all tasks. Times are seconds. `merged_list_ttl` is taken for taskflow's sake; no list is ever old.
 
     `requeue_pending=False` stores only tasks with `persist=True` when they are accepted. `snapshot_interval` is how
     often ended records of `persist=False` tasks are written. `max_concurrent_tasks` limits coroutines (default: no
@@ -75,6 +75,7 @@ class TaskManager(Operations):
         snapshot_db: str | None = None,
         snapshot_backend: Backend | None = None,
         snapshot_interval: float = 60.0,
+        merged_list_ttl: float = 5.0,  # noqa: ARG002 - how old a list may be; it is always new
         requeue_pending: bool | None = None,
         max_concurrent_tasks: int | None = None,
         max_sync_threads: int | None = None,
@@ -120,9 +121,8 @@ class TaskManager(Operations):
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._pid = os.getpid()
-        #: What a fork has inherited, kept so that nothing of it is closed here: it goes on in the parent.
-        self._of_parents: list[object] = []
+        #: The process that it is started in, and what that inherited by a fork: kept, so that nothing is closed here.
+        self._pid, self._of_parents = os.getpid(), cast("list[object]", [])
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
@@ -225,6 +225,21 @@ class TaskManager(Operations):
         if self.is_started:
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
+
+    def run_as(
+        self,
+        *,
+        run_tasks: bool = True,
+        run_queues: Sequence[str] | None = None,
+        max_concurrent_tasks: int | None = None,
+    ) -> None:
+        """Let this process do otherwise than the constructor says, as a worker does; only before it has started."""
+        if self._runtime is not None:
+            raise ConfigError("the task manager is running already; say what it is to run before it starts")
+        self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
+        self._max_concurrent_tasks = (
+            _positive("max_concurrent_tasks", max_concurrent_tasks) or self._max_concurrent_tasks
+        )
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncGenerator[None]:

@@ -109,3 +109,9 @@ def _wait_for(path: str) -> None:
 
 def says_more() -> None:
     task_log("said", n=1, thing={1})
+
+
+def say_token() -> None:
+    context = get_task_context()
+    assert context is not None
+    task_log(str(context.fencing_token))

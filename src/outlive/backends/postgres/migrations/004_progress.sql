@@ -1,0 +1,4 @@
+-- How far a run has come, and what it returned.
+-- compatible from: 1
+
+alter table outlive_record add column progress text, add column result text;
