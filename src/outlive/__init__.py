@@ -7,6 +7,7 @@ from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
+from outlive.core.events import LifecycleEvent, LogEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
@@ -18,6 +19,7 @@ from outlive.errors import (
     BackendUnavailableError,
     ConfigError,
     DefinitionError,
+    EncryptionError,
     JournalFullError,
     MissingExtraError,
     NotInitializedError,
@@ -33,8 +35,14 @@ from outlive.errors import (
     WouldDeadlockError,
 )
 from outlive.manager import TaskManager, add_tasks
+from outlive.observers.attach import TaskLogHandler
+from outlive.observers.file import FileLogger
+from outlive.observers.memory import InMemoryLogger
+from outlive.observers.observer import TaskObserver
+from outlive.observers.stdout import StdoutLogger
 from outlive.ports import Backend
 from outlive.router import TaskRouter
+from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
@@ -52,7 +60,13 @@ __all__ = [
     "BackendUnavailableError",
     "ConfigError",
     "DefinitionError",
+    "EncryptionError",
+    "FileLogger",
+    "InMemoryLogger",
     "JournalFullError",
+    "LifecycleEvent",
+    "LogEvent",
+    "LoggerChain",
     "ManagedBackgroundTasks",
     "MemoryBackend",
     "MissingExtraError",
@@ -68,6 +82,7 @@ __all__ = [
     "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
+    "StdoutLogger",
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
@@ -77,7 +92,9 @@ __all__ = [
     "TaskErrorHandler",
     "TaskFailed",
     "TaskFilter",
+    "TaskLogHandler",
     "TaskManager",
+    "TaskObserver",
     "TaskRecord",
     "TaskRegistry",
     "TaskRouter",
