@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from support.instances import Shared
 from support.process_bodies import say_token
 from support.waiting import turns, until
 
@@ -36,6 +37,12 @@ class Trail:
                 self.inside -= 1
 
         return body
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def shared(request, tmp_path, clock):
+    """Without a server: here time passes in steps, and nobody knows how long a server takes for one."""
+    return Shared(request.param, tmp_path, clock)
 
 
 @pytest.fixture
@@ -342,7 +349,7 @@ async def test_a_fixed_rate_does_not_drift(timed, clock):
 
 async def test_a_lost_task_lock_ends_the_run(shared, trail):
     """Weaknesses 3.3 and 3.10: bodies ran on beside those of the next holder."""
-    manager = TaskManager(shared.backend(), observers=[shared.events.append], shutdown_grace=0.2)
+    manager = TaskManager(shared.backend(), loggers=[shared.events.append], shutdown_grace=0.2)
     trail.gate.clear()
     manager.interval(seconds=0.05, max_lock_seconds=0.1, name="cleanup")(trail.body())
     async with manager:
