@@ -107,6 +107,7 @@ class TaskManager(Operations):
             retention_days=retention_days,
             room=room,
             journal_capacity=journal_capacity,
+            max_result_size=self._surroundings.max_result_size,
         )
         self._persists = requeue_pending is not False
         self._queues = declared_queues(queues, max_size)

@@ -40,6 +40,8 @@ class Surroundings:
     log_file_backup_count: int = BACKUP_COUNT
     log_file_mode: str = "rotate"
     log_lifecycle: bool = False
+    #: Bytes of what is stored of a result; of a larger one only its type is kept, with 0 of all.
+    max_result_size: int = 64 * 1024
 
 
 class ManagerOptions(TaskOptions, total=False):
@@ -52,6 +54,7 @@ class ManagerOptions(TaskOptions, total=False):
     log_file_backup_count: int
     log_file_mode: str
     log_lifecycle: bool
+    max_result_size: int
 
 
 _NAMES = frozenset(field.name for field in fields(Surroundings))

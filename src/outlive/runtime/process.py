@@ -32,11 +32,13 @@ class Limits:
     room: int = 10_000
     #: Moves that may wait for the backend before new tasks are refused.
     journal_capacity: int = 20_000
+    #: Bytes of a stored result; what is larger is summed up, 0 stores none.
+    max_result_size: int = 64 * 1024
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            least_is_zero = "shutdown" in limit.name
+            least_is_zero = limit.name == "max_result_size" or "shutdown" in limit.name
             if value is not None and (value < 0 or (value == 0 and not least_is_zero)):
                 raise ConfigError(f"{limit.name}={value!r} must be {'0 or more' if least_is_zero else 'more than 0'}")
 
