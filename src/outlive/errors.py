@@ -37,10 +37,6 @@ class MissingExtraError(OutliveError, ImportError):
     """A library that an option needs is not installed; the message names the extra that brings it."""
 
 
-class MissingDriverError(OutliveError, ImportError):
-    """The library that speaks to this kind of backend is not installed; the message names the extra that brings it."""
-
-
 class BackendError(OutliveError):
     """A backend could not do what was asked of it."""
 

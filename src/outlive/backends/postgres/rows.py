@@ -29,11 +29,11 @@ class Reader:
         return self._record(row, (), ())
 
     def whole(self, row: Iterable[Any], logs: Iterable[Iterable[Any]], past: Iterable[Iterable[Any]]) -> TaskRecord:
-        """A record with its result, its log and all its attempts."""
-        *plain, result = row
-        record = self.record(plain)
+        """A record with its log, all its attempts, and its result, which stands last in the row."""
+        *row, result = row
+        record = self.record(row)
         lines = tuple(LogLine(attempt, self._at(at), level, text) for attempt, at, level, text in logs)
-        return self._record(plain, lines, (*map(self._attempt, past), *_last_attempt(record)), result)
+        return self._record(row, lines, (*map(self._attempt, past), *_last_attempt(record)), result)
 
     def instances(self, rows: Iterable[Iterable[Any]]) -> list[InstanceState]:
         """The instances of a list."""
@@ -57,11 +57,7 @@ class Reader:
         }
 
     def _record(
-        self,
-        row: Iterable[Any],
-        logs: Sequence[LogLine],
-        history: Sequence[AttemptRecord],
-        result: str | None = None,
+        self, row: Iterable[Any], logs: Sequence[LogLine], history: Sequence[AttemptRecord], result: str | None = None
     ) -> TaskRecord:
         (
             task_id, func, func_name, status, created_at, run_at, started_at, ended_at,

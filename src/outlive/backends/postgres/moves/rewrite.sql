@@ -3,8 +3,9 @@
 rewrite as (
     update outlive_record as record set arguments = move.arguments, result = move.result
     from {rows}
-    where record.id = move.id
-        and record.arguments is not distinct from move.had_arguments
-        and record.result is not distinct from move.had_result
+    where record.id = move.id and case
+        when record.arguments is not distinct from move.had_arguments
+            and record.result is not distinct from move.had_result then true
+    end
     returning move.place
 )
