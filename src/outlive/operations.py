@@ -1,7 +1,7 @@
 """What surrounds the tasks of a manager: the keys of what is stored, and who is told of them."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -42,6 +42,10 @@ class Surroundings:
     log_lifecycle: bool = False
     #: Bytes of what is stored of a result; of a larger one only its type is kept, with 0 of all.
     max_result_size: int = 64 * 1024
+    #: Days that ended records are kept, interrupted ones excepted, which stay; on a definition its own.
+    retention_days: float | None = None
+    #: Days that records are kept which ended in some status, like `{"failed": 90, "success": 1}`.
+    retention: Mapping[str, float] | None = None
 
 
 class ManagerOptions(TaskOptions, total=False):
@@ -55,6 +59,7 @@ class ManagerOptions(TaskOptions, total=False):
     log_file_mode: str
     log_lifecycle: bool
     max_result_size: int
+    retention: Mapping[str, float] | None
 
 
 _NAMES = frozenset(field.name for field in fields(Surroundings))

@@ -11,7 +11,7 @@ from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
 from outlive.core.values import AnnotatedCodec, PlainCodec, ValueCodec
 from outlive.definitions.injection.parameters import NO_OVERRIDES, Overrides, Parameters, parameters_of
 from outlive.definitions.shipping import check_arguments, check_function
-from outlive.errors import DefinitionError
+from outlive.errors import ConfigError, DefinitionError
 
 
 class Definition:
@@ -47,6 +47,8 @@ class Definition:
         """The options for one call; what the call says wins."""
         if options is UNSET:
             return self.effective
+        if options.retention_days is not None:
+            raise ConfigError("retention_days is an option of a definition, not of a call; give it to @manager.task()")
         self.executor_for(options)
         return EffectiveConfig.of(self.effective.merged.merge(options))
 
