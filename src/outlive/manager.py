@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from uuid_utils import uuid7
 
+from outlive.backends.callers import CallersConnection
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.urls import choose_backend
 from outlive.core.config import TaskConfig, TaskOptions, config_of
@@ -186,9 +187,16 @@ class TaskManager(Operations):
         """
         return self.using().enqueue_sync(func, *args, **kwargs)
 
-    def using(self, **options: Unpack[TaskOptions]) -> Enqueuer:
-        """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs."""
-        return Enqueuer(lambda: self.runtime, config_of(options))
+    def using(self, *, connection: object = None, **options: Unpack[TaskOptions]) -> Enqueuer:
+        """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs.
+
+        With a `connection` of the caller's to the database of the backend, the run is accepted inside its transaction:
+        it exists if and only if the caller commits, and starts promptly then. Known are sqlite3, aiosqlite, psycopg,
+        asyncpg, and connections and sessions of SQLAlchemy; one that blocks goes with `enqueue_sync`. Raises
+        `ConfigError` for any other.
+        """
+        caller = None if connection is None else CallersConnection(connection)
+        return Enqueuer(lambda: self.runtime, config_of(options), caller)
 
     async def enqueue_many(
         self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
