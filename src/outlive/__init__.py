@@ -7,17 +7,20 @@ from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
+from outlive.core.events import LifecycleEvent, LogEvent
 from outlive.core.filter import Page, TaskFilter
+from outlive.core.progress import Progress
 from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
-from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
+from outlive.definitions.context import TaskContext, cancelled, get_task_context, progress, task_log
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.task import Task
 from outlive.errors import (
     BackendUnavailableError,
     ConfigError,
     DefinitionError,
+    EncryptionError,
     JournalFullError,
     MissingExtraError,
     NotInitializedError,
@@ -33,11 +36,18 @@ from outlive.errors import (
     WouldDeadlockError,
 )
 from outlive.manager import TaskManager, add_tasks
+from outlive.observers.attach import TaskLogHandler
+from outlive.observers.file import FileLogger
+from outlive.observers.memory import InMemoryLogger
+from outlive.observers.observer import TaskObserver
+from outlive.observers.stdout import StdoutLogger
 from outlive.ports import Backend
 from outlive.router import TaskRouter
+from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
+from outlive.status import StatusRouter
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 if TYPE_CHECKING:
@@ -53,7 +63,13 @@ __all__ = [
     "BackendUnavailableError",
     "ConfigError",
     "DefinitionError",
+    "EncryptionError",
+    "FileLogger",
+    "InMemoryLogger",
     "JournalFullError",
+    "LifecycleEvent",
+    "LogEvent",
+    "LoggerChain",
     "ManagedBackgroundTasks",
     "MemoryBackend",
     "MissingExtraError",
@@ -61,6 +77,7 @@ __all__ = [
     "OutliveError",
     "Page",
     "PostgresBackend",
+    "Progress",
     "QueueConfig",
     "QueueFullError",
     "QueueInfo",
@@ -70,6 +87,8 @@ __all__ = [
     "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
+    "StatusRouter",
+    "StdoutLogger",
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
@@ -79,7 +98,9 @@ __all__ = [
     "TaskErrorHandler",
     "TaskFailed",
     "TaskFilter",
+    "TaskLogHandler",
     "TaskManager",
+    "TaskObserver",
     "TaskRecord",
     "TaskRegistry",
     "TaskRouter",
@@ -94,6 +115,7 @@ __all__ = [
     "cancelled",
     "get_task_context",
     "hash_password",
+    "progress",
     "task_log",
 ]
 

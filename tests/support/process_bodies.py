@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from outlive import get_task_context, task_log
+from outlive import get_task_context, progress, task_log
 
 
 class CustomError(Exception):
@@ -107,7 +107,17 @@ def _wait_for(path: str) -> None:
         time.sleep(0.002)  # noqa: TID251 - long work
 
 
+def says_more() -> None:
+    task_log("said", n=1, thing={1})
+
+
 def say_token() -> None:
     context = get_task_context()
     assert context is not None
     task_log(str(context.fencing_token))
+
+
+def count_to(end: int) -> int:
+    for number in range(1, end + 1):
+        progress(number, end, f"number {number}")
+    return end

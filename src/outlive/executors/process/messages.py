@@ -28,6 +28,16 @@ class Line:
 
     level: str
     message: str
+    extra: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The body has called `progress`."""
+
+    done: float
+    total: float | None
+    message: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +64,4 @@ class Died:
 
 
 Answer = Returned | Raised | Died
-Message = Job | Begun | Line | Returned | Raised | Any
+Message = Job | Begun | Line | Step | Returned | Raised | Any
