@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
@@ -34,6 +34,7 @@ from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.queue_control import QueueChanges, QueueInfo
+from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
 from outlive.schedules import Schedules
@@ -70,6 +71,9 @@ class TaskManager(Schedules):
     this process run tasks of these queues alone, `run_tasks=False` none at all: it accepts them for other processes on
     the same backend.
     """
+
+    #: How the tests of the application have it run; set by `outlive.testing.rehearse`.
+    rehearsal: Rehearsal | None = None
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
         self,
@@ -120,7 +124,7 @@ class TaskManager(Schedules):
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
         self._observers = tuple(observers)
-        self._clock = clock or SystemClock()
+        self._clock: Clock = clock or SystemClock()
         self._memory = self.backend if isinstance(self.backend, MemoryBackend) else MemoryBackend()
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -299,6 +303,25 @@ class TaskManager(Schedules):
         unbind(self)
         await self.shutdown()
 
+    @contextmanager
+    def rehearse(self, rehearsal: Rehearsal, backend: Backend, clock: Clock) -> Generator[None]:
+        """Run on another backend, by another clock, while this lasts; what `outlive.testing` is built on."""
+        if self.is_started:
+            raise ConfigError("the task manager is running already; begin its rehearsal before it starts")
+        before = self.backend, self._memory, self._clock
+        memory = backend if isinstance(backend, MemoryBackend) and not backend.durable else MemoryBackend()
+        self.backend, self._memory, self._clock, self.rehearsal = backend, memory, clock, rehearsal
+        try:
+            yield
+            if self.is_started:
+                raise ConfigError(
+                    "the rehearsal is over and the task manager still runs; leave the TestClient first, or where there "
+                    "is none put `async with manager:` around what the test does"
+                )
+        finally:
+            self._runtime = self.rehearsal = None
+            self.backend, self._memory, self._clock = before
+
     # -- looking and acting ----------------------------------------------------------------------
 
     async def get(self, task_id: str) -> TaskRecord | None:
@@ -430,9 +453,10 @@ class TaskManager(Schedules):
             self._limits,
             self._persists,
             self._queues,
-            self._run_queues,
-            self._runs_tasks,
+            None if self.rehearsal else self._run_queues,
+            self._runs_tasks or self.rehearsal is not None,
             self._plan,
+            self.rehearsal,
         )
 
     def _make_executors(self) -> dict[str, Executor]:
