@@ -5,24 +5,20 @@ makes those whose name begins so, `--folder` puts them elsewhere.
 """
 
 import argparse
-import asyncio
-import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.showcase import Showcase  # noqa: E402 - after the path to it
+from support.browsing import CHROMIUM  # noqa: E402 - after the path to it
+from support.browsing import served as running  # noqa: E402
+from support.showcase import Showcase  # noqa: E402
 
-CHROMIUM = "/usr/bin/chromium"
 WIDE, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -94,9 +90,8 @@ def shoot(browser: Browser, url: str, theme: str, path: Path, size: dict[str, in
 def served() -> Iterator[tuple[str, dict[str, str], str]]:
     """The showcase behind a server, filled, and one with a login."""
     showcase, closed = Showcase(), Showcase(auth=("ann", "sesame"))
-    with running(showcase) as (address, loop), running(closed) as (login, _):
-        ids = asyncio.run_coroutine_threadsafe(prepare(showcase), loop).result(60)
-        yield address, ids, login
+    with running(showcase) as site, running(closed) as login:
+        yield site.host, site.call(prepare(showcase)), login.host
 
 
 async def prepare(showcase: Showcase) -> dict[str, str]:
@@ -104,25 +99,6 @@ async def prepare(showcase: Showcase) -> dict[str, str]:
     ids: dict[str, str] = await showcase.fill()
     await showcase.hold_locks()
     return ids
-
-
-@contextmanager
-def running(showcase: Showcase) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
-    """An application behind uvicorn, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(showcase.app, log_level="warning", ws="none"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        deadline = time.monotonic() + 20
-        while not showcase.manager.is_started:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the application did not start")
-            time.sleep(0.02)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", showcase.manager.runtime.loop
-        finally:
-            server.should_exit = True
-            thread.join(30)
 
 
 if __name__ == "__main__":

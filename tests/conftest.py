@@ -1,6 +1,8 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import postgres
 from support.instances import Shared
 
 from outlive import TaskManager
@@ -10,6 +12,12 @@ from outlive.testing import ManualClock
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _postgres_is_left_empty() -> Iterator[None]:
+    yield
+    postgres.take_back()
 
 
 @pytest.fixture

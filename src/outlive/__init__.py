@@ -1,5 +1,8 @@
 """Background tasks for FastAPI that outlive the request, the process and the machine."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
@@ -16,6 +19,7 @@ from outlive.errors import (
     ConfigError,
     DefinitionError,
     JournalFullError,
+    MissingDriverError,
     NotInitializedError,
     OutliveError,
     QueueFullError,
@@ -36,6 +40,9 @@ from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
+if TYPE_CHECKING:
+    from outlive.backends.postgres import PostgresBackend
+
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
 SnapshotBackend = Backend
 
@@ -48,9 +55,11 @@ __all__ = [
     "JournalFullError",
     "ManagedBackgroundTasks",
     "MemoryBackend",
+    "MissingDriverError",
     "NotInitializedError",
     "OutliveError",
     "Page",
+    "PostgresBackend",
     "QueueConfig",
     "QueueFullError",
     "QueueInfo",
@@ -85,3 +94,12 @@ __all__ = [
     "hash_password",
     "task_log",
 ]
+
+#: What needs a driver that not everybody has installed, and where it is.
+_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        return getattr(import_module(_ON_DEMAND[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

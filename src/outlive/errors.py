@@ -25,6 +25,10 @@ class TaskArgumentError(OutliveError, ValueError):
     """An argument of a task cannot be stored and brought back unchanged; nothing was accepted."""
 
 
+class MissingDriverError(OutliveError, ImportError):
+    """The library that speaks to this kind of backend is not installed; the message names the extra that brings it."""
+
+
 class BackendError(OutliveError):
     """A backend could not do what was asked of it."""
 

@@ -30,10 +30,10 @@ from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
+from outlive.queues import Queues
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
-from outlive.runtime.queue_control import QueueChanges, QueueInfo
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
@@ -51,12 +51,12 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Schedules):
+class TaskManager(Schedules, Queues):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
     `snapshot_db` and `snapshot_backend` say the same under taskflow's names. Every option of `TaskConfig` may be given
-    as a default for all tasks. Times are seconds.
+    as a default for all tasks. Times are seconds. `merged_list_ttl` is taken for taskflow's sake; no list is ever old.
 
     `requeue_pending=False` stores only tasks with `persist=True` when they are accepted. `snapshot_interval` is how
     often ended records of `persist=False` tasks are written. `max_concurrent_tasks` limits coroutines (default: no
@@ -82,6 +82,7 @@ class TaskManager(Schedules):
         snapshot_db: str | None = None,
         snapshot_backend: Backend | None = None,
         snapshot_interval: float = 60.0,
+        merged_list_ttl: float = 5.0,  # noqa: ARG002 - how old a list may be; it is always new
         requeue_pending: bool | None = None,
         max_concurrent_tasks: int | None = None,
         max_sync_threads: int | None = None,
@@ -129,9 +130,8 @@ class TaskManager(Schedules):
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._pid = os.getpid()
-        #: What a fork has inherited, kept so that nothing of it is closed here: it goes on in the parent.
-        self._of_parents: list[object] = []
+        #: The process that it is started in, and what that inherited by a fork: kept, so that nothing is closed here.
+        self._pid, self._of_parents = os.getpid(), cast("list[object]", [])
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
@@ -234,6 +234,21 @@ class TaskManager(Schedules):
         if self.is_started:
             raise ConfigError("the task manager is running already; set retention_days before it starts")
         self._limits = replace(self._limits, retention_days=days)
+
+    def run_as(
+        self,
+        *,
+        run_tasks: bool = True,
+        run_queues: Sequence[str] | None = None,
+        max_concurrent_tasks: int | None = None,
+    ) -> None:
+        """Let this process do otherwise than the constructor says, as a worker does; only before it has started."""
+        if self._runtime is not None:
+            raise ConfigError("the task manager is running already; say what it is to run before it starts")
+        self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
+        self._max_concurrent_tasks = (
+            _positive("max_concurrent_tasks", max_concurrent_tasks) or self._max_concurrent_tasks
+        )
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncGenerator[None]:
@@ -406,38 +421,6 @@ class TaskManager(Schedules):
     def is_started(self) -> bool:
         """Whether the manager is running in this process."""
         return self._runtime is not None and self._runtime.process.is_here
-
-    # -- queues ----------------------------------------------------------------------------------
-
-    async def queues(self) -> list[QueueInfo]:
-        """All queues in all instances, by name: what they allow, how much waits and runs."""
-        return await self.runtime.queues.list()
-
-    def queue_stats(self) -> list[dict[str, Any]]:
-        """What each declared queue has done in this process since it started, by name."""
-        return self.runtime.dispatcher.queues.stats(self.store)
-
-    async def update_queue_config(self, name: str, **changes: Unpack[QueueChanges]) -> dict[str, Any]:
-        """Change what a queue allows, in all instances and over restarts; None is no limit, what is left out stays.
-
-        Raises `UnknownQueueError` where there is no such queue, `ConfigError` for a value that cannot work.
-        """
-        return (await self.runtime.queues.change(name, changes)).to_dict()
-
-    async def reset_queue_config(self, name: str) -> None:
-        """Let a queue allow again what code says. Raises `UnknownQueueError`."""
-        await self.runtime.queues.reset(name)
-
-    async def pause_queue(self, name: str) -> bool:
-        """Let no more tasks of a queue start, in all instances and over restarts; False where it is paused already.
-
-        Tasks are accepted all the while. Raises `UnknownQueueError` where there is no such queue.
-        """
-        return await self.runtime.queues.pause(name, paused=True)
-
-    async def resume_queue(self, name: str) -> bool:
-        """Let the tasks of a paused queue start; False where it is not paused. Raises `UnknownQueueError`."""
-        return await self.runtime.queues.pause(name, paused=False)
 
     # -- wiring ----------------------------------------------------------------------------------
 

@@ -348,6 +348,39 @@ class ImmediateBackend(Protocol):
         ...
 
 
+#: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
+#: due sooner; a lease that was handed to a waiter (its holder).
+WORK, CANCEL, SCHEDULES, LEASE = "work", "cancel", "schedules", "lease"
+
+
+class Notifier(Protocol):
+    """Carries hints between the processes on one backend.
+
+    A hint says where to look, never what is there. It may be lost, so whoever waits for one looks now and then, too.
+    """
+
+    def signal(self, kind: str, about: str = "") -> None:
+        """Send a hint to the other processes, soon; neither waits nor raises. On the event loop of the backend."""
+        ...
+
+    def listen(self, kind: str, heard: Callable[[str | None], None]) -> "Handle":
+        """Call back on the event loop with what each hint of this kind is about, until the handle is cancelled.
+
+        None stands for hints that may have been lost: the listener looks at everything.
+        """
+        ...
+
+
+@runtime_checkable
+class NotifyingBackend(Protocol):
+    """The capability of a backend that can tell other processes at once; without it they look now and then."""
+
+    @property
+    def notifier(self) -> Notifier:
+        """What carries the hints; listeners may come before the backend is open."""
+        ...
+
+
 class Handle(Protocol):
     """Something that can be called off."""
 
@@ -377,6 +410,8 @@ class Call(Protocol):
     kwargs: dict[str, Any]
     id: str
     attempts: int
+    #: The fencing token of the turn of its interval.
+    turn_token: int | None
 
     @property
     def func_name(self) -> str:

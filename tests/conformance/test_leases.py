@@ -215,6 +215,24 @@ async def test_who_waits_is_called_by_another_process(name, tmp_path):
     await theirs.close()
 
 
+@pytest.mark.parametrize("name", [name for name in FACTORIES if name != "memory"])
+async def test_the_zone_of_a_session_changes_nothing(name, tmp_path, monkeypatch):
+    london = FACTORIES[name](tmp_path)
+    await london.open()
+    await london.leases.take("k", "a", 60, NOW)
+    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    tokyo = FACTORIES[name](tmp_path)
+    await tokyo.open()
+
+    assert (await tokyo.leases.take("k", "b", 60, NOW + 59.5)).holder == "a"
+    assert (await tokyo.leases.take("k", "b", 1, NOW + 60)).holder == "b"
+    assert (await london.leases.take("k", "c", 1, NOW + 61)).holder == "c"
+
+    await london.close()
+    await tokyo.close()
+
+
 async def test_expired_names_do_not_pile_up(leases):
     for number in range(2000):
         await leases.take(f"k{number}", f"h{number}", 0.5, NOW + number)

@@ -361,13 +361,17 @@ class Comparison(RuleBasedStateMachine):
         return Settle(step["id"], fence, event, status, self.now, run_at, error, step["text"], step["text"])
 
 
+#: A server takes more time for each of its answers.
+EXAMPLES = {"postgres": 20}
+
+
 @pytest.mark.parametrize("name", [name for name in FACTORIES if name != "memory"])
 def test_like_the_reference(name):
     machine = type(f"Comparison_{name}", (Comparison,), {"name": name})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=EXAMPLES.get(name, 60),
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),

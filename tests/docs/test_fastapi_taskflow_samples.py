@@ -65,8 +65,11 @@ DOCUMENTED_DEFAULTS: dict[str, Any] = {
     "snapshot_backend": None,
     "snapshot_interval": 60.0,
     "requeue_pending": False,
+    "merged_list_ttl": 5.0,
     "max_concurrent_tasks": None,
     "max_sync_threads": None,
+    "max_process_workers": None,
+    "process_shutdown_timeout": 30.0,
     "retention_days": None,
 }
 

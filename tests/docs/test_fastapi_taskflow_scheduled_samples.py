@@ -5,6 +5,7 @@ them fire.
 """
 
 import asyncio
+import importlib
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -119,7 +120,7 @@ RETRIES = """
 async def critical_sync() -> None:
     ...
 """
-#: Of the page on the TaskManager; its third sample needs an executor of processes.
+#: Of the page on the TaskManager.
 CLEANUP = """
 @task_manager.schedule(
     every=300,
@@ -130,6 +131,11 @@ async def cleanup_expired_sessions() -> None:
 CLEANUP_WITH_RETRIES = """
 @task_manager.schedule(every=300, retries=1)
 async def cleanup_expired_sessions() -> None:
+    ...
+"""
+ON_PROCESSES = """
+@task_manager.schedule(every=3600, executor="process")
+def rebuild_search_index() -> None:
     ...
 """
 #: On Tuesday, 14 November 2023, at 22:13:20 UTC.
@@ -217,3 +223,27 @@ def test_a_scheduled_function_is_run_by_hand_as_a_manual_one():
         record = until_sync(ended)
 
     assert (record.status, record.source, record.func_name) == (TaskStatus.SUCCESS, "manual", "health_check")
+
+
+@pytest.fixture
+def page_on_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The sample as a module, since a worker process has to import it."""
+    module = f"""
+from outlive import TaskManager
+from outlive.testing import ManualClock
+
+clock = ManualClock()
+task_manager = TaskManager(snapshot_db="tasks.db", clock=clock)
+{ON_PROCESSES}"""
+    (tmp_path / "search_page.py").write_text(module, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("search_page")
+
+
+async def test_a_schedule_on_processes_fires_in_a_worker(page_on_processes):
+    page = page_on_processes
+    async with page.task_manager as manager:
+        record = await fired(manager, page.clock, "search_page:rebuild_search_index")
+
+    assert (record.status, record.executor) == (TaskStatus.SUCCESS, "process")
+    assert record.run_at == NOW + timedelta(hours=1)

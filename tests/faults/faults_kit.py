@@ -181,10 +181,11 @@ class Server:
 
 
 class Stage:
-    """Starts servers on one database and one ledger."""
+    """Starts servers on one database and one ledger; a file, unless `url` names a server's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
+        self.url = url
         self.database = folder / "tasks.db"
         self.ledger = Ledger(folder / "ledger.txt")
         self.servers: list[Server] = []
@@ -204,7 +205,7 @@ class Stage:
         `command`: what is added to that of uvicorn, or the module of another server with its arguments.
         """
         environment = {
-            "FAULTS_BACKEND": f"sqlite:///{self.database}{query}",
+            "FAULTS_BACKEND": self.url or f"sqlite:///{self.database}{query}",
             "FAULTS_LEDGER": str(self.ledger.path),
             "FAULTS_OPTIONS": json.dumps(options),
             "FAULTS_RELEASE": release,

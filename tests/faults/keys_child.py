@@ -11,7 +11,7 @@ from outlive import TaskManager, Tasks
 
 THREADS = 8
 
-manager = TaskManager(f"sqlite:///{sys.argv[1]}?synchronous=NORMAL")
+manager = TaskManager(sys.argv[1])
 app = FastAPI()
 manager.init_app(app)
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import postgres
 
 CHILD = Path(__file__).with_name("fork_child.py")
 
@@ -17,10 +18,12 @@ def seen(url):
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module", params=["memory", "sqlite"])
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
 def said(request, tmp_path_factory):
-    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path_factory.mktemp('fork')}/tasks.db"
-    return seen(url) | {"kind": request.param}
+    folder = tmp_path_factory.mktemp("fork")
+    urls = {"memory": lambda: "memory://", "sqlite": lambda: f"sqlite:///{folder}/tasks.db"}
+    urls["postgres"] = lambda: postgres.url_for(folder)
+    return seen(urls[request.param]()) | {"kind": request.param}
 
 
 def test_a_forked_child_does_not_act_as_its_parent(said):
@@ -36,9 +39,10 @@ def test_a_forked_child_does_not_act_as_its_parent(said):
 
 
 def test_a_forked_child_starts_as_an_instance_of_its_own_or_says_why_it_cannot(said):
-    if said["kind"] == "memory":
+    if said["kind"] != "sqlite":
         assert (said["startup"], said["another"]) == ("", "")
-        assert said["own"] == {"is_another": True, "knows": [], "result": "child"}
+        knows = {"memory": [], "postgres": ["work"]}[said["kind"]]
+        assert said["own"] == {"is_another": True, "knows": knows, "result": "child"}
         assert said["ran_in_child"] == ["child"]
         return
     # What SQLite cannot do across a fork is refused before it can spoil the file.

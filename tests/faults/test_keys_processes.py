@@ -15,7 +15,7 @@ PROCESSES, THREADS, ROUNDS = 4, 8, 200
 
 @pytest.fixture
 def children(tmp_path):
-    command = [sys.executable, str(CHILD), str(tmp_path / "tasks.db")]
+    command = [sys.executable, str(CHILD), f"sqlite:///{tmp_path}/tasks.db?synchronous=NORMAL"]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
     ]

@@ -22,8 +22,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-#: What each route answers to somebody it serves: there are no records and no schedules.
-SERVED = [200, 200, 200, *[404] * 6]
+#: What each route answers to somebody it serves: there are no records and no schedules, and nothing is sent along.
+SERVED = [200, 200, 200, 200, 422, 200, 422, 200, 422, 200, *[404] * 7]
 
 
 class Site:
@@ -57,7 +57,9 @@ def test_the_walk_sees_every_route():
     shapes = {(method, len(path.split("/")) - 1) for method, path in site.routes}
 
     assert len(site.routes) == len(site.admin.router.routes) == len(SERVED)
-    assert shapes == {("GET", 1), ("GET", 2), ("POST", 3), ("POST", 4)}
+    shapes_of_reading = {("GET", 1), ("GET", 2), ("GET", 3)}
+    shapes_of_changes = {("POST", 2), ("DELETE", 2), ("PATCH", 3), ("POST", 3), ("POST", 4)}
+    assert shapes == shapes_of_reading | shapes_of_changes
 
 
 # -- without auth ------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ OWN = [
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_another_site_can_do_nothing(auth, headers):
     statuses = await Site(auth=auth).statuses(base_url="http://localhost:8000", headers={"key": "secret", **headers})
-    assert statuses == [200, 200, 200, *[403] * 3, 404, 403, 403]
+    assert statuses == [200, 200, 200, 200, 403, 200, *[403] * 3, 200, 404, *[403] * 3, 404, 403, 403]
 
 
 @pytest.mark.parametrize("auth", [None, False, a_coroutine])

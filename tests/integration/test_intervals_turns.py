@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from support.process_bodies import say_token
 from support.waiting import turns, until
 
 from outlive import ConfigError, TaskManager, TaskStatus, cancelled, get_task_context
@@ -224,6 +225,58 @@ async def test_a_body_has_the_tokens_of_what_it_holds(manager):
         assert all(tokens)
         assert len(set(tokens)) == 4
         assert all(record.status is not TaskStatus.FAILED for record in await manager.find())
+
+
+async def test_what_a_body_enqueues_waits_for_its_lock_like_others(manager):
+    resource, trail = Lock("printer"), []
+
+    async def other():
+        async with resource:
+            trail.append("other")
+
+    @manager.interval(seconds=60, sync=resource, name="report")
+    async def report():
+        await manager.enqueue(other)
+        await until(lambda: _waits(manager, "lock:printer"))
+        trail.append("report")
+
+    async with manager:
+        await until(lambda: len(trail) == 2)
+    assert trail == ["report", "other"]
+
+
+async def test_the_token_is_that_of_the_run_alone(manager):
+    seen = []
+
+    async def other():
+        seen.append(get_task_context().fencing_token)
+
+    @manager.interval(seconds=60, max_lock_seconds=300, name="report")
+    async def report():
+        await (await manager.enqueue(other)).result()
+
+    async with manager:
+        await until(lambda: seen)
+    assert seen == [None]
+
+
+async def test_a_worker_process_has_the_token(manager):
+    manager.interval(seconds=60, max_lock_seconds=300, executor="process", name="report")(say_token)
+    async with manager:
+        record = await until(lambda: _ended(manager))
+        [lease] = await manager.leases()
+        assert [line.message for line in (await manager.get(record.id)).logs] == [str(lease.fence)]
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [({}, "in each instance"), ({"sync": Lock("p")}, "each instance"), ({"max_lock_seconds": 20}, "in one instance")],
+)
+async def test_a_list_says_whether_instances_take_turns(manager, options, where):
+    manager.interval(seconds=10, name="report", **options)(Trail().body())
+    async with manager:
+        [info] = await manager.schedules()
+        assert where in info.trigger
 
 
 async def test_a_run_longer_than_its_lease_is_alone(tmp_path, trail):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.recording import Gate, Trail, captured_log
@@ -205,6 +206,27 @@ async def test_a_plain_handler_does_not_hold_the_event_loop(manager):
         await until(entered.is_set)
         await (await manager.enqueue(turns)).result(5)
         release.set()
+
+
+async def test_plain_handlers_do_not_take_the_threads_of_the_application(manager):
+    go_on, handling = threading.Event(), threading.Semaphore(0)
+
+    def handler(task, error):
+        handling.release()
+        go_on.wait()
+
+    async def fails():
+        raise ValueError("no")
+
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        async with manager:
+            tasks = [await manager.using(on_error=handler).enqueue(fails) for _ in range(3)]
+            await until(lambda: handling.acquire(blocking=False))
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
+            go_on.set()
+            for task in tasks:
+                await ended(manager, task.id)
 
 
 async def test_a_task_that_raises_its_own_cancelled_error_does_not_stop_others(manager):

@@ -9,7 +9,7 @@ from support.recording import Gate, Trail
 from support.serving import serving
 from support.waiting import ended, record_of, until
 
-from outlive import TaskManager, Tasks, TaskStatus
+from outlive import QueueConfig, QueueFullError, TaskManager, Tasks, TaskStatus
 
 
 async def test_a_second_call_is_given_the_handle_of_the_first(manager):
@@ -63,6 +63,30 @@ async def test_a_first_try_that_came_to_nothing_blocks_nobody(manager, end):
 
     assert second.id != first.id
     assert trail == ["ran"]
+
+
+async def test_a_call_that_a_full_queue_has_rejected_runs_when_it_is_made_again(backend_url):
+    manager, trail, gate = TaskManager(backend_url, queues={"mail": QueueConfig(1, max_size=1)}), Trail(), Gate()
+    manager.task(name="wait", queue="mail")(gate.wait)
+    manager.task(name="mark", queue="mail")(trail.mark_async)
+
+    async with manager:
+        await manager.enqueue(gate.wait)
+        await gate.entered.wait()
+        last = await manager.enqueue(gate.wait)
+        keyed = manager.using(idempotency_key="order-7")
+        for _ in range(2):
+            with pytest.raises(QueueFullError):
+                await keyed.enqueue(trail.mark_async, "ran")
+        gate.open.set()
+        await last.result(5)
+        task = await keyed.enqueue(trail.mark_async, "ran")
+        await task.result(5)
+        await keyed.enqueue(trail.mark_async, "again")
+        counts = await manager.counts()
+
+    assert trail == ["ran"]
+    assert counts[TaskStatus.REJECTED] == 2
 
 
 async def test_an_endpoint_that_is_called_again_answers_with_the_same_record(manager):

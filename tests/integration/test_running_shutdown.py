@@ -1,10 +1,13 @@
 """What becomes of work when its process is asked to end."""
 
 import asyncio
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from support import process_bodies
 from support.databases import FakeDatabase
 from support.recording import Gate, Trail, captured_log
 from support.waiting import ended, record_of, turns, until
@@ -250,3 +253,29 @@ async def test_a_manager_that_is_told_to_stop_twice_stops_once(manager):
     async with manager:
         record = await record_of(manager, task.id)
     assert record.status is TaskStatus.SUCCESS
+
+
+async def test_a_manager_that_has_stopped_leaves_no_thread_no_process_and_no_open_file(tmp_path):
+    manager = TaskManager(f"sqlite:///{tmp_path}/tasks.db", max_process_workers=1)
+
+    def threads():
+        return {thread for thread in threading.enumerate() if thread.name.startswith("outlive")}
+
+    def files():
+        links = (os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+        return [link for link in links if link.startswith(str(tmp_path))]
+
+    def is_there(pid):
+        return Path(f"/proc/{pid}").exists()
+
+    before = threads()
+    async with manager:
+        await (await manager.enqueue(turns)).result(20)
+        await (await manager.enqueue(process_bodies.pid)).result(20)
+        worker = await (await manager.using(executor="process").enqueue(process_bodies.pid)).result(20)
+        assert files()
+        assert threads() > before
+
+    await until(lambda: threads() == before)
+    assert files() == []
+    assert not is_there(worker)

@@ -1,5 +1,6 @@
 """Looking at schedules and acting on them, by the manager and by the admin."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -167,6 +168,46 @@ def test_the_admin_lists_pauses_resumes_and_triggers(backend_url):
         task_id = client.post("/tasks/schedules/shop/sweep/trigger").json()["task_id"]
         until_sync(lambda: client.get(f"/tasks/{task_id}").json()["status"] == "success")
         assert trail == ["ran"]
+
+
+def test_the_admin_shows_one_schedule_with_its_runs_and_pages_of_them(backend_url):
+    manager, app = TaskManager(backend_url), FastAPI()
+    for name in ("a", "b", "c/d"):
+        manager.schedule(every=HOUR, name=name, run_on_startup=True)(lambda: None)
+    TaskAdmin(app, manager)
+    with TestClient(app) as client:
+        until_sync(lambda: all(s["status"] == "success" for s in client.get("/tasks").json()))
+        until_sync(lambda: len(client.get("/tasks").json()) == 3)
+        page = client.get("/tasks/schedules?limit=2")
+        rest = client.get(page.links["next"]["url"])
+        assert [[one["name"] for one in answer.json()] for answer in (page, rest)] == [["a", "b"], ["c/d"]]
+        assert "next" not in rest.links
+        one = client.get("/tasks/schedules/c/d").json()
+        assert one == rest.json()[0]
+        (run,) = one["last_runs"]
+        assert (run["status"], run["attempts"], one["last_gaps"], one["changed"]) == ("success", 1, [], False)
+        assert client.get("/tasks/schedules?runs=0").json()[0]["last_runs"] == []
+        assert client.get("/tasks/schedules/none").status_code == 404
+
+
+def test_the_admin_lists_what_is_to_run_once(backend_url):
+    manager, app = TaskManager(backend_url), FastAPI()
+
+    @manager.task()
+    async def remind(word: str) -> None: ...
+
+    @app.post("/remind")
+    async def plan(at: datetime) -> None:
+        await manager.schedule_once(remind, "ada", run_at=at, run_key="ada")
+
+    TaskAdmin(app, manager)
+    soon = datetime.now(UTC) + timedelta(hours=2)
+    with TestClient(app) as client:
+        client.post("/remind", params={"at": soon.isoformat()})
+        (planned,) = client.get("/tasks/scheduled").json()
+        assert (planned["run_key"], planned["func_name"], planned["fire_at"]) == ("ada", "remind", soon.isoformat())
+        early = {"before": (soon - timedelta(hours=1)).isoformat()}
+        assert client.get("/tasks/scheduled", params=early).json() == []
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "trigger"])

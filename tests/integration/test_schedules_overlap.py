@@ -11,6 +11,9 @@ from support.waiting import turns, until
 from outlive import TaskManager, TaskStatus, cancelled
 from outlive.core.events import ScheduleFailed, SlotsMissed
 
+#: A lease that does not end while the test jumps through time.
+HOUR = 3600.0
+
 
 class Bodies:
     """A body that runs until the test ends it, one after the other."""
@@ -46,7 +49,7 @@ async def in_time(clock, condition):
 async def waits(clock, manager, seconds):
     """Time passes, and the slot that has come then is seen to wait."""
     clock.advance(seconds)
-    await until(lambda: manager.runtime._scheduler._aside)
+    await in_time(clock, lambda: manager.runtime._scheduler._aside)
 
 
 @pytest.mark.parametrize("ahead", [6, 1])
@@ -178,7 +181,7 @@ async def test_a_run_that_waits_for_its_retry_is_cancelled_at_once(timed, clock)
 
 @pytest.mark.parametrize("overlap", ["wait", "cancel_previous"])
 async def test_instances_that_share_a_schedule_run_one_at_a_time_and_cancel_no_newer_run(shared, clock, overlap):
-    running, most, managers = [0], [0], [shared.instance(poll_interval=0.5) for _ in range(3)]
+    running, most, managers = [0], [0], [shared.instance(poll_interval=0.5, lease=HOUR) for _ in range(3)]
     begun, start = Trail(), clock.now()
 
     async def body() -> None:
@@ -210,7 +213,7 @@ async def test_instances_that_share_a_schedule_run_one_at_a_time_and_cancel_no_n
 
 
 async def test_a_slot_waits_for_the_run_of_another_instance(shared, clock):
-    bodies, managers = Bodies(), [shared.instance(poll_interval=1.0), shared.instance(poll_interval=1.0)]
+    bodies, managers = Bodies(), [shared.instance(lease=HOUR), shared.instance(lease=HOUR)]
     for manager in managers:
         manager.schedule(every=10, name="check", overlap="wait")(bodies.run)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import time
+from contextlib import suppress
 
 import anyio
 import httpx
@@ -20,6 +21,7 @@ from outlive.sync import (
     LockNotOwnedError,
     LockReentrantError,
     LockTimeoutError,
+    TaskLock,
 )
 
 
@@ -321,6 +323,33 @@ async def test_cancelled_at_any_moment_it_leaves_nothing_behind(lock):
         await asyncio.wait(tasks)
 
     assert await lock.holder() is None
+
+
+@pytest.mark.parametrize("kind", [Lock, TaskLock])
+async def test_cancelled_at_random_instants_it_leaves_nothing_behind(kind, started):
+    """The same by the clock: also while a thread reads or writes the file."""
+    lock = kind("shop") if kind is Lock else kind("shop", min_lock_seconds=0.001)
+
+    async def work():
+        with suppress(LockHeldError):
+            async with lock:
+                await turns(random.randrange(4))
+
+    for _ in range(250):
+        tasks = {asyncio.create_task(work()), asyncio.create_task(work())}
+        await asyncio.wait(tasks, timeout=random.uniform(0, 0.003))
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    await until(lambda: _is_free(lock))
+    probe = await started.backend.leases.take(lock.spec.key, "probe", 60, time.time())
+    [lease] = await started.backend.leases.held(time.time(), lock.spec.key)
+    assert (probe.holder, lease.waiting) == ("probe", ())
+
+
+async def _is_free(lock):
+    return not await lock.locked()
 
 
 async def test_a_scope_of_anyio_cancelled_at_any_moment_leaves_nothing_behind(lock):

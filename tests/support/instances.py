@@ -22,8 +22,8 @@ class Shared:
         return _Shared(self._memory)
 
     def instance(self, **options: Any) -> TaskManager:
-        given: dict[str, Any] = {"observers": [self.events.append], "shutdown_grace": 0.0} | options
-        return TaskManager(self.backend(), clock=self.clock, lease=LEASE, **given)
+        given: dict[str, Any] = {"observers": [self.events.append], "shutdown_grace": 0.0, "lease": LEASE} | options
+        return TaskManager(self.backend(), clock=self.clock, **given)
 
     def happened(self, kind):
         return [event for event in self.events if isinstance(event, kind)]

@@ -2,14 +2,14 @@
 
 from support.waiting import turns, until
 
-from outlive import TaskFilter
+from outlive import Page, TaskFilter
 
 
 async def runs(manager):
     """All scheduled runs, oldest slot first, once all of them have ended."""
 
     async def all_ended():
-        found = await manager.find(TaskFilter(source="scheduled"))
+        found = await manager.find(TaskFilter(source="scheduled"), Page(limit=1000))
         return found if all(record.is_final for record in found) else None
 
     await until(lambda: settled(manager))

@@ -20,6 +20,9 @@ ACTIONS: dict[str, Role] = {
     "schedule.run": "operator",
     "schedule.pause": "operator",
     "schedule.resume": "operator",
+    "queue.pause": "operator",
+    "queue.resume": "operator",
+    "queue.change": "admin",
     "lock.release": "admin",
     "history.delete": "admin",
 }

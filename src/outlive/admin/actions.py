@@ -25,6 +25,7 @@ from outlive.errors import (
 )
 from outlive.manager import TaskManager
 from outlive.runtime.pruner import BATCH, PRUNED
+from outlive.runtime.queue_control import QueueChanges
 
 #: How many records one action may be done to.
 MOST = 10_000
@@ -146,6 +147,29 @@ class Actions:
         task = await self._manager.trigger_schedule(name)
         await self.note(user, "schedule.run", name, new_task=task.id)
         return task.id
+
+    async def pause_queue(self, user: AdminUser, name: str) -> bool:
+        """Let no more tasks of a queue start; False where it is paused already."""
+        await self.access.check(user, "queue.pause", name)
+        changed = await self._manager.pause_queue(name)
+        await self.note(user, "queue.pause", name, changed=changed)
+        return changed
+
+    async def resume_queue(self, user: AdminUser, name: str) -> bool:
+        """Let the tasks of a queue start again; False where it is not paused."""
+        await self.access.check(user, "queue.resume", name)
+        changed = await self._manager.resume_queue(name)
+        await self.note(user, "queue.resume", name, changed=changed)
+        return changed
+
+    async def change_queue(self, user: AdminUser, name: str, changes: QueueChanges) -> dict[str, Any]:
+        """Change what a queue allows, in all instances; how it is then."""
+        await self.access.check(user, "queue.change", name)
+        before = {one.name: one.to_dict() for one in await self._manager.queues()}.get(name, {})
+        after = await self._manager.update_queue_config(name, **changes)
+        was = {key: before.get(key) for key in changes}
+        await self.note(user, "queue.change", name, before=was, after={key: after[key] for key in changes})
+        return after
 
     async def release(self, user: AdminUser, key: str, reason: str) -> bool:
         """Take a lease from whoever holds it; False where nobody does."""

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from outlive.admin.access import Access, Authorize
 from outlive.admin.actions import Actions
 from outlive.admin.api import AdminApi
+from outlive.admin.api_v1 import ApiV1
 from outlive.admin.assets import Assets
 from outlive.admin.desk import Desk
 from outlive.admin.guard import Auth, guards, password_backend, place_guards
@@ -74,13 +75,14 @@ class TaskAdmin:
         self.manager = manager
         self.path = path
         guarding = guards(auth, sessions, passwords)
-        #: The JSON, and the screens: only for those whom the guard lets in.
+        #: The JSON at `path`, the versioned JSON and the screens: only for those whom the guard lets in.
         self.router = AdminApi(desk).router(path, guarding)
+        self.api = ApiV1(desk).router(path, guarding)
         self.screens = guarded_router(desk, path, guarding)
         #: The login and the files that its page needs.
         self.entrance = open_router(desk, path, place_guards(auth))
-        for router in (self.entrance, self.screens, self.router):
-            app.include_router(router)
+        for router in (self.entrance, self.screens, self.api, self.router):
+            app.include_router(router, include_in_schema=False)
         setattr(app.state, _STATE, self)
 
 

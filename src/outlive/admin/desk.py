@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from outlive.admin.actions import Actions
+from outlive.admin.arguments import redacted
 from outlive.admin.credentials import TaskAuthBackend
 from outlive.admin.html import Pages
 from outlive.admin.query import Query, parse
 from outlive.admin.sampler import Sampler
 from outlive.admin.sessions import Sessions
 from outlive.admin.waiting import LaneState
+from outlive.core.record import TaskRecord
 from outlive.manager import TaskManager
 from outlive.ports import InstanceState
 
@@ -31,6 +34,18 @@ class Desk:
     def query(self, text: str) -> Query:
         """Read a query as this admin allows it."""
         return parse(text, datetime.now(UTC), arguments=self.shows_arguments)
+
+    def show(self, record: TaskRecord) -> dict[str, Any]:
+        """A record as JSON has it, with as much of its arguments as may be seen."""
+        shown = record.to_dict()
+        if self.shows_arguments:
+            shown["arguments"] = redacted(record, self.manager.registry.find(record.func))
+        return shown
+
+    def show_whole(self, record: TaskRecord) -> dict[str, Any]:
+        """The same with what is read of one record alone."""
+        attempts = [attempt.to_dict() for attempt in record.history]
+        return self.show(record) | {"attempts_history": attempts, "idempotency_key": record.idempotency_key}
 
     def lanes(self) -> Mapping[str, LaneState]:
         """The slots of this process."""

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from outlive.admin import words
 from outlive.admin.access import Access, AdminUser
 from outlive.admin.assets import Assets
-from outlive.core.record import TaskRecord
+from outlive.core.record import TaskRecord, moment
 
 #: No script but our own files, no style but our own files, nothing from anywhere else, in no other page's frame.
 POLICY = (
@@ -83,7 +83,9 @@ class Pages:
             "percent": words.percent,
             "clock": words.clock,
         }
-        cast("dict[str, Any]", self._environment.globals).update(navigation=NAVIGATION, name_of=name_of)
+        cast("dict[str, Any]", self._environment.globals).update(
+            navigation=NAVIGATION, name_of=name_of, moment_of=moment
+        )
 
     def render(
         self, request: Request, template: str, user: AdminUser | None, *, code: int = 200, **values: Any
@@ -197,10 +199,3 @@ def _read_flash(request: Request) -> tuple[str, str] | None:
         return None
     kind, colon, text = unquote(request.cookies.get(_FLASH, "")).partition(":")
     return (kind, text[:_FLASH_LONGEST]) if colon and kind in ("good", "bad") else None
-
-
-def plain_response(response: Response) -> Response:
-    """Give an answer that is no page the same headers."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

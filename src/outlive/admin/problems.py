@@ -7,12 +7,15 @@ from fastapi import HTTPException
 from outlive.admin.query import QueryError
 from outlive.errors import (
     BackendUnavailableError,
+    ConfigError,
     JournalFullError,
     NotInitializedError,
     OutliveError,
+    ScheduleConflictError,
     TaskArgumentError,
     TaskConflictError,
     TaskStateError,
+    UnknownQueueError,
     UnknownScheduleError,
     UnknownTaskError,
 )
@@ -21,10 +24,13 @@ from outlive.errors import (
 _STATUS_CODES: dict[type[OutliveError], HTTPStatus] = {
     UnknownTaskError: HTTPStatus.NOT_FOUND,
     UnknownScheduleError: HTTPStatus.NOT_FOUND,
+    ScheduleConflictError: HTTPStatus.CONFLICT,
+    UnknownQueueError: HTTPStatus.NOT_FOUND,
     TaskConflictError: HTTPStatus.CONFLICT,
     TaskStateError: HTTPStatus.BAD_REQUEST,
     TaskArgumentError: HTTPStatus.BAD_REQUEST,
     QueryError: HTTPStatus.BAD_REQUEST,
+    ConfigError: HTTPStatus.BAD_REQUEST,
     BackendUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     JournalFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     NotInitializedError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -79,10 +79,10 @@ class Watch:
         backend = self._manager.backend
         counts = await self._manager.counts()
         newest = await self._manager.find(EVERYTHING, Page(1))
-        schedules = tuple(await backend.schedules())
+        queues = tuple(await backend.queues())
         leases = tuple((one.key, one.holder, tuple(one.waiting)) for one in await backend.leases.held(time.time()))
         instances = tuple(one.instance.id for one in await backend.instances())
-        return (tuple(sorted(counts.items())), newest[0].id if newest else None, schedules, leases, instances)
+        return (tuple(sorted(counts.items())), newest[0].id if newest else None, queues, leases, instances)
 
 
 class Stream:

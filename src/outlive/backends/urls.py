@@ -1,6 +1,6 @@
 """Finds the backend that a URL names."""
 
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
@@ -17,18 +17,39 @@ def choose_backend(backend: str | Backend | None, path: str | None, other: Backe
 
 
 def backend_from(url: str) -> Backend:
-    """`memory://`, `sqlite:///relative.db`, `sqlite:////absolute.db`, or a plain path of a SQLite file.
+    """`memory://`, `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://host/name`, or a path for SQLite.
 
-    A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`.
+    A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`, one of PostgreSQL `?schema=jobs` and
+    `?max_connections=8` beside what asyncpg understands.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
         return MemoryBackend()
     if parts.scheme == "sqlite":
         return _sqlite(url)
+    if parts.scheme in ("postgresql", "postgres"):
+        return _postgres(url)
     if "://" in url:
-        raise ConfigError(f"no backend for {url!r}; use memory://, sqlite:///tasks.db, or the path of a SQLite file")
+        raise ConfigError(
+            f"no backend for {parts.scheme}://; use memory://, sqlite:///tasks.db, postgresql://host/name, or the path "
+            f"of a SQLite file"
+        )
     return SqliteBackend(url)
+
+
+def _postgres(url: str) -> Backend:
+    # Here, so that who has no PostgreSQL needs no driver.
+    from outlive.backends.postgres import PostgresBackend  # noqa: PLC0415
+
+    base, _, text = url.partition("?")
+    options = parse_qsl(text, keep_blank_values=True)
+    ours = {name: value for name, value in options if name in ("schema", "max_connections")}
+    rest = urlencode([(name, value) for name, value in options if name not in ours])
+    try:
+        most = int(ours.get("max_connections", "8"))
+    except ValueError as error:
+        raise ConfigError(f"max_connections={ours['max_connections']!r} must be a number") from error
+    return PostgresBackend(f"{base}?{rest}" if rest else base, schema=ours.get("schema"), max_connections=most)
 
 
 def _sqlite(url: str) -> Backend:

@@ -1,6 +1,7 @@
 """A schedule as a backend keeps it, and what becomes of a slot that has come. Times are seconds since the epoch."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any, Literal
@@ -161,7 +162,7 @@ def decide(trigger: Trigger, policy: Policy, slot: float, now: float, *, waited:
     if policy.misfire == "latest":
         return _newest(trigger, slot, now, _LATE.format(which="them"))
     on_time = trigger.next_after(now - grace, slot)
-    missed = 1 if on_time is None else trigger.count(slot, on_time)
+    missed = trigger.count(slot, math.inf if on_time is None else on_time)
     return Firing(None, on_time, missed, _LATE.format(which="it" if missed == 1 else "them"))
 
 

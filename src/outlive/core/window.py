@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 from outlive.core.trigger import Cron, Every, Trigger
 from outlive.errors import ConfigError
 
+#: Seconds: less than two slots can lie apart.
+_JUST_AFTER = 0.0005
+
 
 @dataclass(frozen=True, slots=True)
 class Between:
@@ -57,7 +60,7 @@ class Between:
 
     def count(self, slot: float, before: float) -> int:
         """How many slots there are from `slot` on and before a moment."""
-        return self.trigger.count(slot, before if self.end is None else min(before, math.nextafter(self.end, math.inf)))
+        return self.trigger.count(slot, before if self.end is None else min(before, self.end + _JUST_AFTER))
 
     def describe(self) -> str:
         """The trigger in words."""

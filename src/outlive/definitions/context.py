@@ -16,6 +16,8 @@ class Run(Protocol):
 
     id: str
     attempts: int
+    #: The fencing token of the turn of its interval.
+    turn_token: int | None
     is_stopping: bool
     has_seen_stop: bool
 
@@ -35,9 +37,6 @@ class Run(Protocol):
 
 
 current: ContextVar[Run | None] = ContextVar("outlive_task", default=None)
-
-#: The fencing token of the turn that the current code runs in.
-turn_token: ContextVar[int | None] = ContextVar("outlive_turn_token", default=None)
 
 _outside = logging.getLogger("outlive.task")
 
@@ -61,7 +60,7 @@ def get_task_context() -> TaskContext | None:
     task = current.get()
     if task is None:
         return None
-    return TaskContext(task.id, task.func_name, max(0, task.attempts - 1), task.tags, turn_token.get())
+    return TaskContext(task.id, task.func_name, max(0, task.attempts - 1), task.tags, task.turn_token)
 
 
 def task_log(message: str, *, level: str = "info", **extra: Any) -> None:

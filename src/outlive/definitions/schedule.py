@@ -74,10 +74,16 @@ def split_options(options: ScheduleOptions) -> tuple[TimingOptions, TaskConfig]:
 class Turn(Protocol):
     """What the runs of an interval hold, see `outlive.sync.turns`."""
 
-    def begin(self) -> AbstractAsyncContextManager[None]:
+    @property
+    def is_shared(self) -> bool:
+        """Whether instances take turns, rather than all run it."""
+        ...
+
+    def begin(self) -> AbstractAsyncContextManager[int | None]:
         """From before there is a record until it has ended; raises `anyio.WouldBlock` where it is not our turn.
 
-        The task that has entered it is cancelled where the turn is lost, and leaving it raises `LockLostError`.
+        It gives the fencing token of the turn. The task that has entered it is cancelled where the turn is lost, and
+        leaving it raises `LockLostError`.
         """
         ...
 

@@ -121,6 +121,7 @@ class Task(Generic[R]):
         "status",
         "stop_as",
         "turn",
+        "turn_token",
     )
 
     def __init__(
@@ -168,6 +169,8 @@ class Task(Generic[R]):
         self.limits: tuple[Limit, ...] = ()
         #: What its attempts hold, where it is the run of an interval that has something to hold.
         self.turn: Turn | None = None
+        #: The token of the task lock, or of the leadership, that its interval has for it.
+        self.turn_token: int | None = None
         #: Whether its enqueue was handed to the journal.
         self.is_submitted = False
         #: Whether another record holds its idempotency key, so that nothing runs for this one.
@@ -325,9 +328,9 @@ class Task(Generic[R]):
         self.facts.schedule = schedule
         self.facts.run_at = self.run_at = slot
 
-    def keep_turn(self, turn: Turn | None) -> None:
+    def keep_turn(self, turn: Turn | None, token: int | None = None) -> None:
         """It is the run of an interval: where it holds something, it cannot run where that is not held."""
-        self.turn = turn
+        self.turn, self.turn_token = turn, token
         if turn is not None:
             self.facts.recoverable = self.facts.requeue_on_interrupt = False
 

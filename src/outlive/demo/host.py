@@ -75,7 +75,7 @@ def _greet(url: str, leftovers: Leftovers) -> None:
     lines = (
         *leftovers.lines(),
         f"Shop     {url}",
-        f"Tasks    {url}/tasks",
+        f"Tasks    {url}/tasks/dashboard",
         f"Folder   {store.folder}",
         f"Press Ctrl-C to stop, or see what survives: kill -9 {os.getpid()}",
     )

@@ -20,7 +20,7 @@ from outlive.demo.store import Order, Product, Store, catalogue
 store = Store(os.environ.get("SHOP_FOLDER", "outlive-demo"))
 manager = TaskManager(f"{store.folder}/tasks.db", max_concurrent_tasks=4)
 app = FastAPI(title="Halftone, a print shop")
-TaskAdmin(app, manager)  # serves /tasks
+TaskAdmin(app, manager, title="Print shop", display_func_args=True)  # serves /tasks/dashboard and, as JSON, /tasks
 
 
 # Safe to repeat, since it would only write the same file again.

@@ -17,6 +17,11 @@ class Cancellations(Service):
         self._backend = backend
         self._control = control
 
+    def hear(self, about: str | None) -> None:
+        """Somebody says that it asked for this record to be cancelled."""
+        if about is None or about in self._store:
+            self.wake()
+
     async def step(self) -> None:
         """Look once, and pass on what is new."""
         asked = await self._backend.asked_to_cancel(self._instance)

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from outlive.core.events import LeaseLost
-from outlive.core.moves import Move, Permit, Start
+from outlive.core.moves import Move, Permit, Release, Start
 from outlive.core.queues import Limit
 from outlive.core.settle import Cancelled, Interrupted
 from outlive.definitions.task import Task
@@ -151,6 +151,8 @@ class Dispatcher:
             self._run(lane, task)
         else:
             self._give(lane, task)
+            if error is not None:  # it cannot be told here that it starts; claimed again, it may be
+                task.journal.write([Release(task.id, self._instance)])
             self._lose(task)
         self._fill(lane)
 

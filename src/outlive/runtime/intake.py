@@ -173,13 +173,19 @@ class Intake:
 
     def admit(self, task: Task[Any]) -> None:
         """Raise `QueueFullError` where there is no room for a task in its queue, and leave a rejected record."""
+        full = self.reject_if_full(task)
+        if full is not None:
+            self._loop.call_soon_threadsafe(self._record_rejected, task)
+            raise QueueFullError(full)
+
+    def reject_if_full(self, task: Task[Any]) -> str | None:
+        """Why there is no room for a task in its queue, and make its record say so; None where there is."""
         try:
             self._dispatcher.queues.admit(task)
         except QueueFullError as error:
             self._store.remove(task)
             task.facts.owner, task.facts.rejected = None, str(error)
-            self._loop.call_soon_threadsafe(self._record_rejected, task)
-            raise
+        return task.facts.rejected
 
     def _record_rejected(self, task: Task[Any]) -> None:
         with suppress(JournalFullError):

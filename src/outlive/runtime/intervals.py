@@ -75,17 +75,17 @@ class Intervals:
 
     async def _take_turn(self, schedule: Schedule) -> None:
         try:
-            async with schedule.turn.begin() if schedule.turn is not None else nullcontext():
-                await self._run(schedule)
+            async with schedule.turn.begin() if schedule.turn is not None else nullcontext() as token:
+                await self._run(schedule, token)
         except anyio.WouldBlock as held:
             self._emit(TurnSkipped(schedule.name, str(held)))
         except LockLostError as error:
             self._emit(TurnLost(schedule.name, error))
 
-    async def _run(self, schedule: Schedule) -> None:
+    async def _run(self, schedule: Schedule, token: int | None) -> None:
         """One run, its retries included."""
         task = self._intake.build(schedule.func, (), {}, schedule.options, "interval", "scheduled")
-        task.keep_turn(schedule.turn)
+        task.keep_turn(schedule.turn, token)
         self._intake.enqueue([task])
         if schedule.turn is None:
             await task.durable()

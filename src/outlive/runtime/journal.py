@@ -47,6 +47,8 @@ class Journal:
     def __init__(self, process: Process, backend: Backend) -> None:
         self.backend = backend
         self.keeps_pending, self.survives_process = True, backend.durable
+        #: Told of each batch that was applied, with the answers.
+        self.on_applied: Callable[[Sequence[Move], Sequence[bool]], None] | None = None
         self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
         self._process = process
         self._clock = process.clock
@@ -122,7 +124,7 @@ class Journal:
         except BackendError as error:
             applied = self._loop.create_future()
             applied.set_exception(error)
-        applied.add_done_callback(partial(self._applied, entries))
+        applied.add_done_callback(partial(self._applied, entries, moves))
 
     def _take(self) -> list[_Entry]:
         taken = [self._entries.popleft()]
@@ -134,13 +136,15 @@ class Journal:
             taken.append(self._entries.popleft())
         return taken
 
-    def _applied(self, entries: list[_Entry], applied: asyncio.Future[Sequence[bool]]) -> None:
+    def _applied(self, entries: list[_Entry], moves: Sequence[Move], applied: asyncio.Future[Sequence[bool]]) -> None:
         if applied.cancelled():  # the event loop is ending
             return
         error = applied.exception()
         pause = 0.0
         if error is None:
             self._report_recovery()
+            if self.on_applied is not None:
+                self.on_applied(moves, applied.result())
             self._land(entries, applied.result())
         elif isinstance(error, BackendError):
             pause = self._hold_back(entries, error)

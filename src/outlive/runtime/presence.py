@@ -1,8 +1,9 @@
 """Being alive, and noticing who is not."""
 
 from outlive.core.events import InstanceRescued
-from outlive.ports import Backend
+from outlive.ports import WORK, Backend
 from outlive.runtime.claimer import Claimer
+from outlive.runtime.herald import Herald
 from outlive.runtime.process import Process
 from outlive.runtime.service import Service
 
@@ -25,12 +26,14 @@ class Heartbeat(Service):
 class Rescuer(Service):
     """Takes the records of dead instances from them."""
 
-    def __init__(self, process: Process, backend: Backend, claimer: Claimer) -> None:
+    def __init__(self, process: Process, backend: Backend, claimer: Claimer, herald: Herald) -> None:
         super().__init__(process, process.limits.lease / 3)
         self._instance = process.instance
         self._lease = process.limits.lease
         self._backend = backend
         self._claimer = claimer
+        self._runs_tasks = process.runs_tasks
+        self._herald = herald
 
     async def step(self) -> None:
         """Rescue from every instance that is lost."""
@@ -41,4 +44,7 @@ class Rescuer(Service):
                 continue
             self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))
             self._claimer.wake()
-        await self._claimer.explain()
+            if rescue.requeued:
+                self._herald.signal(WORK)
+        if self._runs_tasks:  # what is declared where nothing runs says nothing about who could run it
+            await self._claimer.explain()

@@ -7,19 +7,27 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
+
 from outlive.core.events import AttemptFailed, ErrorHandlerFailed, LeaseLost, ServiceFailed
 from outlive.core.failure import failed
 from outlive.core.moves import Settle
 from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle, succeed
 from outlive.core.states import Event, TaskStatus
+from outlive.core.text import storable
 from outlive.definitions.context import current
 from outlive.definitions.task import Task
 from outlive.runtime.gates import Gate
 from outlive.runtime.lane import Lane
 from outlive.runtime.process import Process
 from outlive.runtime.queues import Queues
+from outlive.runtime.service import PAUSE_AFTER_ERROR
 
 LOST = Interrupted("this process lost its lease on the record; another instance decided its fate")
+UNSTORED = "how it ended could not be stored as it was: "
+
+#: Plain `on_error` handlers that may run at once, each in a thread.
+HANDLERS = 10
 
 
 class Runner:
@@ -43,6 +51,8 @@ class Runner:
         self._try_again = try_again
         self._on_end, self._open = queues.ended, queues.give
         self._loop = asyncio.get_running_loop()
+        # Handlers wait for each other at most, never for request handlers, nor those for them.
+        self._handlers = CapacityLimiter(HANDLERS)
         #: The asyncio tasks under way; held here because the event loop keeps only weak references.
         #: Keyed by them, since a retry may begin while the attempt before it still reports.
         self.running: dict[asyncio.Task[None], Task[Any]] = {}
@@ -125,8 +135,10 @@ class Runner:
     def _settled(
         self, task: Task[Any], outcome: Outcome, move: Settle, answers: Sequence[bool], error: BaseException | None
     ) -> None:
-        if error is not None or not answers[0]:
-            self._lose(task, error)
+        if error is not None:
+            self._settle_plainly(task, outcome, move, error)
+        elif not answers[0]:
+            self._lose(task)
         elif move.status is not TaskStatus.PENDING:
             self._store.remove(task)
             self._on_end(task)
@@ -139,12 +151,23 @@ class Runner:
             task.status = TaskStatus.PENDING
             self._store.send_away(task)
 
-    def _lose(self, task: Task[Any], error: BaseException | None) -> None:
+    def _settle_plainly(self, task: Task[Any], outcome: Outcome, move: Settle, error: BaseException) -> None:
+        """Store that it has ended, where the backend cannot store how; without that it would run for ever."""
+        self._emit(ServiceFailed("Journal", error))
+        plain = Settle(move.id, move.fence, move.event, move.status, move.at, move.run_at)
+        if not isinstance(outcome, Succeeded):
+            plain.reason = storable(f"{UNSTORED}{type(error).__name__}: {error}")
+        if isinstance(outcome, Failed):
+            plain.error = type(outcome.exception).__name__
+        is_plain = isinstance(outcome, Succeeded) or (move.reason or "").startswith(UNSTORED)
+        pause = PAUSE_AFTER_ERROR if is_plain else 0.0
+        write = partial(task.journal.write, [plain], partial(self._settled, task, outcome, plain))
+        self._clock.call_at(self._clock.now() + pause, write)
+
+    def _lose(self, task: Task[Any]) -> None:
         self._store.remove(task)
         task.mark_finished(TaskStatus.INTERRUPTED, LOST)
         self._emit(LeaseLost(task.id, task.facts.func_name))
-        if error is not None:
-            self._emit(ServiceFailed("Journal", error))
 
     async def _report(self, task: Task[Any], attempt: int, failed: Failed, move: Settle) -> None:
         is_last = move.status is TaskStatus.FAILED
@@ -161,7 +184,8 @@ class Runner:
             if inspect.iscoroutinefunction(handler):
                 await handler(task, error)
             else:
-                answer = await asyncio.to_thread(handler, task, error)
+                call = partial(handler, task, error)
+                answer = await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._handlers)
                 if inspect.isawaitable(answer):
                     await answer
         except asyncio.CancelledError as stopped:

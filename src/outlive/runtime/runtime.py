@@ -10,13 +10,14 @@ from outlive.core.events import ServiceFailed
 from outlive.definitions.schedule import Schedule, Timing
 from outlive.definitions.task import Task
 from outlive.errors import BackendUnavailableError, NotInitializedError, WouldDeadlockError
-from outlive.ports import Backend, Executor
+from outlive.ports import CANCEL, SCHEDULES, WORK, Backend, Executor
 from outlive.runtime.cancellations import Cancellations
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.control import Control
 from outlive.runtime.deferred import DeferredJournal
 from outlive.runtime.dispatcher import SHUTDOWN, Dispatcher
 from outlive.runtime.drain import Drain
+from outlive.runtime.herald import Herald
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
@@ -55,6 +56,8 @@ class Runtime:
         self._emit = process.emit
         self._executors = executors
         self.journal = Journal(process, backend)
+        self.herald = Herald(backend)
+        self.journal.on_applied = None if self.herald.is_silent else self.herald.tell
         self.control = Control(process, backend, self.journal)
         self.dispatcher = Dispatcher(process, executors, self._claim_again)
         self.claimer = Claimer(process, backend, self.journal, self.dispatcher, self.control)
@@ -65,10 +68,11 @@ class Runtime:
         journals = (self.journal, self._deferred)
         self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
         self._drain = Drain(process, self.dispatcher, self.journal)
-        self._rescuer = Rescuer(process, backend, self.claimer)
+        self._rescuer = Rescuer(process, backend, self.claimer, self.herald)
+        self._cancellations = Cancellations(process, backend, self.control)
         self._scheduler = Scheduler(process, backend, self.journal, self.intake, self.control)
         self._intervals = Intervals(process, self.intake, self.control)
-        self.schedules = ScheduleControl(process, backend, self.intake, self._scheduler.look_at)
+        self.schedules = ScheduleControl(process, backend, self.intake, self._rescheduled)
         self.planner = Planner(process, backend, self.journal, self.intake, self.control)
         self._services = self._choose_services()
 
@@ -80,7 +84,7 @@ class Runtime:
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
-            services += [self._deferred, Cancellations(process, self.backend, self.control)]
+            services += [self._deferred, self._cancellations]
         return services
 
     def _claim_again(self) -> None:
@@ -102,9 +106,26 @@ class Runtime:
             raise
         for service in self._services:
             service.start()
+        self._listen()
         if self.process.runs_tasks:
             self._intervals.start()
         self.process.plan.on_add = self._planned
+
+    def _listen(self) -> None:
+        self.herald.listen(WORK, self.claimer.hear)
+        self.herald.listen(SCHEDULES, self._hear_of_schedule)
+        self.herald.listen(CANCEL, self._cancellations.hear)
+
+    def _rescheduled(self, name: str) -> None:
+        """A schedule may be due sooner than anybody thinks."""
+        self._scheduler.look_at(name)
+        self.herald.signal(SCHEDULES, name)
+
+    def _hear_of_schedule(self, name: str | None) -> None:
+        if name is None:
+            self._scheduler.wake()
+        else:
+            self._scheduler.look_at(name)
 
     def _planned(self, schedule: Schedule) -> None:
         """Something was declared while this runs; from any thread."""
@@ -159,6 +180,7 @@ class Runtime:
             await step_down()
         for service in self._services:
             await service.stop()
+        self.herald.stop()
         unwritten = await self._flush()
         for executor in self._executors.values():
             executor.shutdown()
@@ -166,8 +188,13 @@ class Runtime:
         # process is gone, so that nobody runs the record beside it.
         if not bodies:
             if not unwritten:
-                await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
+                await self._give_back()
             await self.backend.close()
+
+    async def _give_back(self) -> None:
+        left = await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
+        if left.requeued:
+            self.herald.signal(WORK)
 
     async def _leave(self, step_down: Callable[[], Awaitable[None]]) -> None:
         await self._intervals.over()

@@ -123,7 +123,8 @@ def describe(
 def describe_interval(schedule: Schedule, func: str) -> ScheduleInfo:
     """An interval, which the backend does not know."""
     assert isinstance(schedule.timing, (int, float))
-    words = f"{Every(schedule.timing).describe()} after the end of the last run, in each instance"
+    where = "in one instance at a time" if schedule.turn is not None and schedule.turn.is_shared else "in each instance"
+    words = f"{Every(schedule.timing).describe()} after the end of the last run, {where}"
     return ScheduleInfo(schedule.name, func, "interval", words, None, ())
 
 

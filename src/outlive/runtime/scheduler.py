@@ -132,30 +132,36 @@ class Scheduler(Service):
         move = Fire(str(uuid7()), state.name, state.next_at, firing.next_at, now)
         move.fired, move.missed, move.reason = firing.slot, firing.missed, firing.reason
         move.exclusive, move.waits = policy.overlap == "skip", policy.waits
+        lost = None
         if firing.slot is None:
             (taken,) = await commit(self._journal, [move])
-            became_run = False
         else:
-            taken, became_run = await self._take(schedule, move, firing.slot)
+            taken, lost = await self._take(schedule, move, firing.slot)
         if taken:
             self._overlaps.forget(state.name)
-            self._report(state.name, firing, became_run=became_run)
+            self._report(state.name, firing, lost)
         elif has_waited:
             self._aside[state.name] = now + _LOOK
             self._overlaps.watch(state)
         elif policy.waits:
             await self._overlaps.not_taken(state)
 
-    async def _take(self, schedule: Schedule, move: Fire, slot: float) -> Sequence[bool]:
+    async def _take(self, schedule: Schedule, move: Fire, slot: float) -> tuple[bool, str | None]:
+        """Whether the slot was taken, and why it did not become a run, if it did not."""
         task = self._intake.build(schedule.func, (), {}, schedule.options, "schedule", "scheduled")
         task.keep_slot(schedule.name, slot)
         move.id = task.id
+        full = self._intake.reject_if_full(task)
+        if full is not None:  # the slot becomes a record that says so
+            taken, _ = await commit(self._journal, [move, task.facts])
+            return taken, full
         landed: asyncio.Future[Sequence[bool]] = asyncio.get_running_loop().create_future()
         self._intake.follow_up(task, move, partial(resolve, landed))
-        return await landed
+        taken, became_run = await landed
+        return taken, None if became_run else OVERLAPS
 
-    def _report(self, name: str, firing: Firing, *, became_run: bool) -> None:
+    def _report(self, name: str, firing: Firing, lost: str | None) -> None:
         if firing.missed:
             self.emit(SlotsMissed(name, firing.missed, firing.reason or ""))
-        if firing.slot is not None and not became_run:
-            self.emit(SlotsMissed(name, 1, OVERLAPS))
+        if lost is not None:
+            self.emit(SlotsMissed(name, 1, lost))

@@ -47,6 +47,10 @@ class Service:
         """Make the next step come at once."""
         self._awake.set()
 
+    def hear(self, about: str | None) -> None:  # noqa: ARG002 - for those who care what it is about
+        """Somebody says that there may be something to do."""
+        self.wake()
+
     def wake_at(self, when: float) -> None:
         """Make the next step come at this moment unless something wakes the service before."""
         self._silence()

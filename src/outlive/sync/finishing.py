@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import anyio
@@ -35,16 +36,20 @@ def _forget(task: "asyncio.Task[Any]") -> None:
 async def finish(work: Coroutine[Any, Any, T], what: str, patience: float = PATIENCE) -> T:
     """What `work` returns. A cancelled caller is told when it has ended, or after `patience` seconds."""
     task = in_background(work, what)
-    cancelled: asyncio.CancelledError | None = None
     over = asyncio.get_running_loop().time() + patience
-    with anyio.CancelScope(shield=True):  # against scopes of anyio, which cancel again and again
-        while not task.done() and (left := over - asyncio.get_running_loop().time()) > 0:
-            try:
-                await asyncio.wait([task], timeout=left)
-            except asyncio.CancelledError as error:
-                cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    try:
+        await asyncio.wait([task], timeout=patience)
+    except asyncio.CancelledError:
+        await _wait_shielded(task, over)
+        raise
     if not task.done():
         raise TimeoutError(f"{what} took longer than {patience:g} s; its lease ends by itself")
     return task.result()
+
+
+async def _wait_shielded(task: "asyncio.Task[Any]", over: float) -> None:
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope(shield=True):  # against scopes of anyio, which cancel again and again
+        while not task.done() and (left := over - loop.time()) > 0:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=left)

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from uuid import uuid4
 
 from outlive.definitions.coordination import Coordination
@@ -26,7 +26,12 @@ _log = logging.getLogger("outlive.sync")
 
 def new_holder(worker: str | None) -> str:
     """A name for one acquisition that no other one ever has."""
-    return f"{worker or f'{socket.gethostname()}:{os.getpid()}'}:{uuid4().hex}"
+    return f"{worker or f'{_host()}:{os.getpid()}'}:{uuid4().hex}"
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
 
 
 class Holding:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from outlive.definitions.context import Run, current
 from outlive.definitions.coordination import Coordination
 from outlive.errors import BackendError, LockLostError, LockNotOwnedError, LockReentrantError, LockTimeoutError
 from outlive.ports import Backend, Lease
@@ -20,8 +21,9 @@ from outlive.sync.refusal import LockHeldError
 
 Owner = asyncio.Task[Any] | threading.Thread
 
-#: What a run was given before its body began, by the keys: the body itself, its threads and its tasks see it.
-given: ContextVar[Mapping[str, Holding]] = ContextVar("outlive_given", default=MappingProxyType({}))
+#: What a run was given before its body began, by the keys: the body itself, its threads and its tasks see it, and so
+#: do the runs that it enqueues, whose it is not.
+given: ContextVar[Mapping[str, tuple[Run | None, Holding]]] = ContextVar("outlive_given", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class Owners:
     @contextmanager
     def giving(self, owner: Owner) -> Generator[None]:
         """Let the code of this block, its threads and its tasks see what the owner holds as given to them."""
-        outer = given.set({**given.get(), self._spec.key: self._holdings[owner]})
+        outer = given.set({**given.get(), self._spec.key: (current.get(), self._holdings[owner])})
         try:
             yield
         finally:
@@ -191,8 +193,8 @@ class Owners:
 
     def _given(self) -> Holding | None:
         """What the current run was given when it began, as long as it has it."""
-        holding = given.get().get(self._spec.key)
-        return None if holding is None or holding.is_over else holding
+        run, holding = given.get().get(self._spec.key, (None, None))
+        return None if holding is None or holding.is_over or run is not current.get() else holding
 
     def _keep(self, owner: Owner, holding: Holding) -> None:
         self._holdings[owner] = holding

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from outlive.definitions.context import turn_token
 from outlive.errors import ConfigError, ElectionNotRunningError
 from outlive.sync.choice import check_seconds
 from outlive.sync.election import LeaderElection
@@ -31,9 +30,14 @@ class IntervalTurn:
     task_lock: TaskLock | None = None
     resource: Lock | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether instances take turns, rather than all run it."""
+        return self.task_lock is not None or bool(self.leaders())
+
     @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[None]:
-        """Hold the leadership and the task lock; `LockHeldError` where somebody else does."""
+    async def begin(self) -> AsyncGenerator[int | None]:
+        """Hold the leadership and the task lock and give the token; `LockHeldError` where somebody else does."""
         async with AsyncExitStack() as stack:
             token = None
             if self.leader is not None:
@@ -43,11 +47,7 @@ class IntervalTurn:
             if self.task_lock is not None:
                 await stack.enter_async_context(self.task_lock)
                 token = self.task_lock.fencing_token
-            outer = turn_token.set(token)
-            try:
-                yield
-            finally:
-                turn_token.reset(outer)
+            yield token
 
     @asynccontextmanager
     async def around(self, stop: Callable[[], None] | None) -> AsyncGenerator[None]:

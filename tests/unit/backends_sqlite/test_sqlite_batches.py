@@ -2,7 +2,10 @@
 
 import pytest
 
-from outlive.backends.sqlite.batches import chunks, runs, size_for
+from outlive.backends.order import KINDS as ORDER
+from outlive.backends.order import runs
+from outlive.backends.sqlite.batches import chunks, size_for
+from outlive.backends.sqlite.kinds import KINDS
 from outlive.core.moves import Cancel, Enqueue, Log, Move, Requeue, Settle, Start
 from outlive.core.states import Event, TaskStatus
 
@@ -74,3 +77,7 @@ def test_chunks(count):
 @pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 2), (3, 4), (100, 128), (128, 128), (129, 256), (256, 256)])
 def test_sizes(count, size):
     assert size_for(count) == size
+
+
+def test_the_kinds_stand_in_the_order_in_which_they_are_applied():
+    assert tuple(kind.queries[-1] for kind in KINDS) == ORDER

@@ -1,7 +1,7 @@
 """One action on many tasks: first how many and which, then what became of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -9,20 +9,16 @@ from uuid_utils import uuid7
 
 from outlive.admin.access import AdminUser, Visitor
 from outlive.admin.actions import MOST, Result
+from outlive.admin.bulk import STATUSES, chosen, narrowed
 from outlive.admin.desk import Desk
 from outlive.admin.html import field, place, read_form
 from outlive.admin.search import every_match
 from outlive.core.record import TaskRecord
-from outlive.core.states import LIVE, REQUEUABLE, TaskStatus
+from outlive.core.states import TaskStatus
 
 #: How many are shown before the action.
 _SAMPLE = 20
 
-_STATUSES: dict[str, frozenset[TaskStatus]] = {
-    # What has succeeded is not run again by the hundred.
-    "retry": frozenset(REQUEUABLE) - {TaskStatus.SUCCESS},
-    "cancel": LIVE,
-}
 _EXPLANATIONS = {
     "retry": "They run again under their ids, with the arguments they were accepted with.",
     "cancel": "Those that wait never start; those that run are asked to end.",
@@ -96,16 +92,13 @@ class BulkPage:
 
     async def _choice(self, form: Mapping[str, list[str]]) -> Choice:
         action, scope, q = field(form, "action"), field(form, "scope", "ticked"), field(form, "q")
-        wanted = _STATUSES.get(action)
+        wanted = STATUSES.get(action)
         if wanted is None:
-            raise HTTPException(400, f"{action!r} is no action on many tasks; they are {', '.join(_STATUSES)}")
+            raise HTTPException(400, f"{action!r} is no action on many tasks; they are {', '.join(STATUSES)}")
         if scope == "ticked":
-            found = [await self._desk.manager.get(task_id) for task_id in form.get("id", ())[:1000]]
-            records = [record for record in found if record is not None and record.status in wanted]
+            records = await chosen(self._desk.manager, form.get("id", [])[:1000], wanted)
             return Choice(action, scope, q, None, records, is_all=True)
         until = field(form, "until") or str(uuid7())
-        query = self._desk.query(q)
-        statuses = wanted if query.conditions.statuses is None else wanted & query.conditions.statuses
-        query = replace(query, conditions=replace(query.conditions, statuses=statuses))
+        query = narrowed(self._desk.query(q), wanted)
         records, is_all = await every_match(self._desk.manager, query, MOST, until)
         return Choice(action, scope, q, until, records, is_all)

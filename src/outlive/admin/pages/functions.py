@@ -1,9 +1,9 @@
 """The catalogue of functions: how each is declared, and how its runs went."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
@@ -108,8 +108,9 @@ def _is_told(name: str, value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={inner}" for key, inner in value.items())
+    if isinstance(value, Mapping):
+        tags = cast("Mapping[str, str]", value)
+        return ", ".join(f"{key}={inner}" for key, inner in tags.items())
     return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -14,6 +14,8 @@ from outlive.core.states import TaskStatus
 
 #: Failures and schedules that are shown.
 _FEW = 5
+#: Schedules that are looked at for the next ones.
+_LOOK = 100
 
 
 class OverviewPage:
@@ -61,6 +63,6 @@ class OverviewPage:
         }
 
     async def _coming(self) -> list[Any]:
-        schedules = await self._desk.manager.schedules()
+        schedules = await self._desk.manager.schedules(limit=_LOOK)
         coming = [one for one in schedules if one.next_fires]
         return sorted(coming, key=lambda one: one.next_fires[0])[:_FEW]

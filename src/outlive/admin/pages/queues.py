@@ -1,12 +1,20 @@
-"""Queues: how much waits in each, and since when; and the slots that bodies run in."""
+"""Queues: how much waits in each, since when, and what it allows; and the slots that bodies run in."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
+from outlive.admin.html import field, read_form
+from outlive.admin.pages.tasks import Text
 from outlive.core.record import moment
+from outlive.errors import OutliveError
+from outlive.runtime.queue_control import QueueChanges
+
+#: More than this no queue allows.
+_MOST = 1_000_000
 
 
 class QueuesPage:
@@ -16,21 +24,59 @@ class QueuesPage:
         self._desk = desk
 
     def add_to(self, router: APIRouter) -> None:
-        """Its route."""
+        """Its routes."""
         router.add_api_route("/queues", self.show, methods=["GET"])
+        router.add_api_route("/queues/{name:path}/pause", self.pause, methods=["POST"])
+        router.add_api_route("/queues/{name:path}/resume", self.resume, methods=["POST"])
+        router.add_api_route("/queues/{name:path}/change", self.change, methods=["POST"])
 
-    async def show(self, request: Request, user: Visitor) -> Response:
-        """All queues that have live tasks, and the slots of this process."""
-        backend = self._desk.manager.backend
-        depths = await backend.depths()
+    async def show(self, request: Request, user: Visitor, edit: Text = "") -> Response:
+        """All queues that are declared, set, or have live tasks; and the slots of this process."""
+        manager = self._desk.manager
         now = datetime.now(UTC)
-        states = await backend.instances()
+        states, queues = await manager.backend.instances(), await manager.queues()
+        may_edit = self._desk.actions.access.may(user, "queue.change")
         return self._desk.pages.render(
             request,
             "queues.html",
             user,
             active="slots",
-            queues=[(name, depth, moment(depth.oldest_at)) for name, depth in sorted(depths.items())],
+            queues=[(one, moment(one.oldest_at)) for one in queues],
+            edited=next((one for one in queues if one.name == edit and may_edit), None),
             lanes=list(self._desk.lanes().values()),
             nobody=not any(not self._desk.is_late(state, now) for state in states),
         )
+
+    async def pause(self, request: Request, user: Visitor, name: str) -> Response:
+        """Let no more of its tasks start."""
+        changed = await self._desk.actions.pause_queue(user, name)
+        told = f"{name} is paused in all instances; tasks are still accepted." if changed else f"{name} was paused."
+        return self._desk.pages.back(request, "/queues", told)
+
+    async def resume(self, request: Request, user: Visitor, name: str) -> Response:
+        """Let its tasks start again."""
+        changed = await self._desk.actions.resume_queue(user, name)
+        return self._desk.pages.back(request, "/queues", f"{name} goes on." if changed else f"{name} was not paused.")
+
+    async def change(self, request: Request, user: Visitor, name: str) -> Response:
+        """Change what it allows."""
+        form = await read_form(request)
+        changes = QueueChanges(
+            concurrency=_limit(form, "concurrency"),
+            global_concurrency=_limit(form, "global_concurrency"),
+            max_size=_limit(form, "max_size"),
+        )
+        try:
+            await self._desk.actions.change_queue(user, name, changes)
+        except OutliveError as error:
+            return self._desk.pages.back(request, "/queues", str(error), bad=True)
+        return self._desk.pages.back(request, "/queues", f"{name} has new limits, in all instances.")
+
+
+def _limit(form: Mapping[str, list[str]], name: str) -> int | None:
+    text = field(form, name).strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MOST)) + 1):
+        raise HTTPException(400, f"{name} is a whole number from 1, or empty for no limit")
+    return int(text)

@@ -1,26 +1,22 @@
 """What fires by itself: when, what became of it, and a hand on the switch."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.html import place, read_form
-from outlive.admin.query import Query
-from outlive.admin.search import search
-from outlive.core.filter import TaskFilter
-from outlive.core.record import TaskRecord
+from outlive.admin.pages.tasks import Text
 from outlive.errors import OutliveError
-from outlive.manager import TaskManager
 from outlive.runtime.schedule_info import ScheduleInfo
 
 #: Runs that a list and a page show.
 _TICKS, _RUNS = 10, 20
-#: How many records of its function are looked at for them.
-_SCAN = 300
+#: Schedules on one page.
+_PAGE = 50
 
 
 class SchedulesPage:
@@ -37,18 +33,23 @@ class SchedulesPage:
         router.add_api_route("/schedules/{name:path}/run", self.run, methods=["POST"])
         router.add_api_route("/schedules/{name:path}", self.one, methods=["GET"])
 
-    async def show(self, request: Request, user: Visitor) -> Response:
-        """All of them."""
-        manager = self._desk.manager
-        schedules = [(one, await last_runs(manager, one, _TICKS)) for one in await manager.schedules()]
-        return self._desk.pages.render(request, "schedules.html", user, active="schedules", schedules=schedules)
+    async def show(self, request: Request, user: Visitor, after: Text = "") -> Response:
+        """A page of them, by name."""
+        found = await self._desk.manager.schedules(runs=_TICKS, limit=_PAGE + 1, after=after or None)
+        return self._desk.pages.render(
+            request,
+            "schedules.html",
+            user,
+            active="schedules",
+            schedules=found[:_PAGE],
+            here=f"/schedules?{urlencode({'after': after})}" if after else "/schedules",
+            next=found[_PAGE - 1].name if len(found) > _PAGE else None,
+            after=after,
+        )
 
     async def one(self, request: Request, user: Visitor, name: str) -> Response:
         """One of them, with its next times and its last runs."""
-        manager = self._desk.manager
-        info = next((one for one in await manager.schedules() if one.name == name), None)
-        if info is None:
-            raise HTTPException(404, f"There is no schedule {name!r}.")
+        info = await self._desk.manager.schedule_info(name, runs=_RUNS)
         return self._desk.pages.render(
             request,
             "schedule.html",
@@ -56,7 +57,6 @@ class SchedulesPage:
             active="schedules",
             schedule=info,
             coming=_coming(info),
-            runs=await last_runs(manager, info, _RUNS),
         )
 
     async def pause(self, request: Request, user: Visitor, name: str) -> Response:
@@ -81,14 +81,6 @@ class SchedulesPage:
         except OutliveError as error:
             return self._desk.pages.back(request, place(form, "/schedules"), str(error), bad=True)
         return self._desk.pages.back(request, f"/tasks/{task_id}", f"This is the run of {name} that you asked for.")
-
-
-async def last_runs(manager: TaskManager, info: ScheduleInfo, count: int) -> Sequence[TaskRecord]:
-    """The newest records of its slots."""
-    if info.last_task_id is None:
-        return ()
-    query = Query(conditions=TaskFilter(func=info.func), tests=[lambda record: record.schedule == info.name])
-    return (await search(manager, query, count, scan=_SCAN)).records
 
 
 def _coming(info: ScheduleInfo) -> list[tuple[datetime, str]]:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -82,7 +81,7 @@ class TaskPage:
             most_attempts=None if definition is None else definition.effective.retry.retries + 1,
             older=await self._older(record),
             notes=await self._notes(task_id),
-            raw=json.dumps(self._raw(record, editable), indent=2, ensure_ascii=False),
+            raw=json.dumps(desk.show_whole(record), indent=2),
         )
 
     async def retry(self, request: Request, user: Visitor, task_id: str) -> Response:
@@ -135,10 +134,6 @@ class TaskPage:
     async def _notes(self, task_id: str) -> list[NoteView]:
         notes = await self._desk.manager.backend.notes(20, target=task_id)
         return [NoteView(one.action, one.actor, at) for one in notes if (at := moment(one.at)) is not None]
-
-    def _raw(self, record: TaskRecord, editable: str | None) -> dict[str, Any]:
-        raw = record.to_dict() | {"attempts_history": [one.to_dict() for one in record.history]}
-        return raw | {"arguments": editable} if self._desk.shows_arguments else raw
 
 
 def draw(record: TaskRecord, now: datetime) -> list[Lane]:

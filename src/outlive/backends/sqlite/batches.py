@@ -6,17 +6,16 @@ the batch is done again, carefully.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from outlive.backends.sqlite.kinds import KINDS, SETTLING, Kind, key_stage, kind_of
+from outlive.backends.order import runs
+from outlive.backends.sqlite.kinds import KINDS, Kind
 from outlive.backends.sqlite.statements import sql, sql_for
-from outlive.core.moves import Fire, Move, Permit, Withdraw
+from outlive.core.moves import Move
 
 #: Rows that one statement takes at most.
 LARGEST = 256
-
-_Run = dict[int, list[int]]
 
 
 class NotAllTookEffectError(Exception):
@@ -92,42 +91,6 @@ class _Batch:
     def _took_effect(self, places: Sequence[int]) -> None:
         for place in places:
             self._effects[place] = True
-
-
-def runs(moves: Sequence[Move]) -> Iterator[_Run]:
-    """Split a batch where grouping by kind would change what the order of the moves says.
-
-    Each run maps the rank of a kind to the places of its moves. The moves of one record must come in the order of
-    ranks, and so must those that take and free idempotency keys, whichever record they are of. One slot of a schedule
-    is taken per run, and what asks whether an earlier record lives, or has started, comes first. So does a permit that
-    may find the place of an attempt which has just ended.
-    """
-    run: _Run = {}
-    last: dict[str, int] = {}
-    keys = 0
-    fired: set[str] = set()
-    for place, move in enumerate(moves):
-        rank = kind_of(move)
-        stage = key_stage(move)
-        if rank < last.get(move.id, 0) or (stage is not None and stage < keys) or _looks_back(move, fired, run):
-            yield run
-            run, last, keys = {}, {}, 0
-            fired = set()
-        if isinstance(move, Fire):
-            fired.add(move.schedule)
-        run.setdefault(rank, []).append(place)
-        last[move.id] = rank
-        keys = keys if stage is None else stage
-    if run:
-        yield run
-
-
-def _looks_back(move: Move, fired: Collection[str], run: _Run) -> bool:
-    if isinstance(move, Permit):
-        return not run.keys().isdisjoint(SETTLING)
-    if isinstance(move, Withdraw):
-        return bool(run)
-    return isinstance(move, Fire) and bool(run) and (move.exclusive or move.waits or move.schedule in fired)
 
 
 def chunks(places: list[int]) -> Iterator[list[int]]:

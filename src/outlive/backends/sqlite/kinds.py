@@ -1,4 +1,4 @@
-"""The kinds of moves in the order in which a batch applies them, and how each becomes a row."""
+"""The kinds of moves, in the order of `backends/order.py`, and how each becomes a row."""
 
 import json
 import sqlite3
@@ -8,23 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from outlive.backends.sqlite.queues import permit
-from outlive.core.moves import (
-    OVERLAPS,
-    Abandon,
-    AskCancel,
-    Cancel,
-    Enqueue,
-    Fire,
-    Log,
-    Move,
-    Permit,
-    Release,
-    Requeue,
-    Settle,
-    Start,
-    Withdraw,
-)
-from outlive.core.states import Event, TaskStatus, check
+from outlive.core.moves import OVERLAPS, Enqueue, Fire
 
 _Row = tuple[Any, ...]
 
@@ -77,44 +61,3 @@ KINDS = (
     Kind(("requeue_attempt", "requeue"), attrgetter("id", "at")),
     Kind(("log",), attrgetter("id", "attempt", "at", "level", "message")),
 )
-
-_RANK = {kind.queries[-1]: rank for rank, kind in enumerate(KINDS)}
-#: The kinds that end an attempt.
-SETTLING = frozenset({_RANK["settle"], _RANK["retry"], _RANK["give_up"]})
-
-_RANK_OF: dict[type, int] = {
-    Fire: _RANK["fire"],
-    Withdraw: _RANK["withdraw"],
-    Enqueue: _RANK["enqueue"],
-    Permit: _RANK["permit"],
-    Start: _RANK["start"],
-    Release: _RANK["release"],
-    Abandon: _RANK["abandon"],
-    Cancel: _RANK["cancel"],
-    AskCancel: _RANK["ask_cancel"],
-    Requeue: _RANK["requeue"],
-    Log: _RANK["log"],
-}
-
-#: In which order idempotency keys are dealt with: taken by new records, freed by ended ones, taken back.
-_TAKES, _FREES, _TAKES_BACK = range(1, 4)
-_KEY_STAGES: dict[type, int] = {Abandon: _FREES, Cancel: _FREES, Requeue: _TAKES_BACK}
-
-
-def kind_of(move: Move) -> int:
-    """The place of a move's kind in `KINDS`."""
-    if not isinstance(move, Settle):
-        return _RANK_OF[type(move)]
-    check(move.event, TaskStatus.RUNNING, move.status)
-    if move.status is not TaskStatus.PENDING:
-        return _RANK["settle"]
-    return _RANK["retry" if move.event is Event.RETRY else "give_up"]
-
-
-def key_stage(move: Move) -> int | None:
-    """When a move's effect on idempotency keys has its turn, None where it has none: a success keeps its key."""
-    if isinstance(move, Enqueue):
-        return _TAKES if move.idempotency_key is not None else None
-    if isinstance(move, Settle):
-        return None if move.status in (TaskStatus.SUCCESS, TaskStatus.PENDING) else _FREES
-    return _KEY_STAGES.get(type(move))

@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,9 @@ from outlive.ports import HANDOVER_SECONDS, LEASE_EVENTS, Handle, Lease, LeaseEv
 
 #: Between two looks at what other processes have handed over; one look serves all waiters of this process.
 LOOK_SECONDS = 0.02
+
+#: Between two times of deleting what has run out.
+SWEEP_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -41,10 +44,15 @@ class SqliteLeases:
         self._reading = reading
         self._watches = Watches()
         self._looking: asyncio.Task[None] | None = None
+        self._sweep_at = 0.0
 
     async def take(self, key: str, holder: str, seconds: float, now: float, wait: float = 0.0) -> Lease:
         """Give the lease to `holder` if nobody else has it or comes first."""
-        lease = await self._write(partial(_take, asked=Asked(key, holder, now, seconds, wait)))
+        is_to_sweep = now >= self._sweep_at  # tidiness only: what has run out is passed over in any case
+        if is_to_sweep:
+            self._sweep_at = now + SWEEP_SECONDS
+        asked = Asked(key, holder, now, seconds, wait)
+        lease = await self._write(partial(_take, asked=asked, is_to_sweep=is_to_sweep))
         if lease.holder != holder:
             self._watches.call([lease.holder])
         return lease
@@ -114,27 +122,31 @@ class SqliteLeases:
         )
 
 
-def _take(connection: sqlite3.Connection, asked: Asked) -> Lease:
-    _forget_the_dead(connection, asked)
-    lease = _lease(connection, asked) or _grant_next(connection, asked)
-    if lease.holder == asked.holder:
+def _take(connection: sqlite3.Connection, asked: Asked, *, is_to_sweep: bool) -> Lease:
+    if is_to_sweep:
+        _sweep(connection, asked)
+    lease = _lease(connection, asked)
+    if lease is None:
+        lease = _grant_next(connection, asked)
+    elif lease.holder == asked.holder:
         _changed(connection, "lease_renew", asked)
-        return _standing(connection, asked)
-    if asked.wait > 0:
+        return replace(lease, expires_at=asked.now + asked.seconds)
+    if lease.holder != asked.holder and asked.wait > 0:
+        _changed(connection, "lease_expire_waiters", asked)
         _changed(connection, "lease_wait", asked)
     return lease
 
 
 def _drop(connection: sqlite3.Connection, asked: Asked) -> tuple[bool, list[str]]:
+    if _changed(connection, "lease_drop", asked):
+        return True, _pass_on(connection, asked)
     _changed(connection, "lease_leave", asked)
-    if not _changed(connection, "lease_drop", asked):
-        return False, []
-    return True, _pass_on(connection, asked)
+    return False, []
 
 
 def _force(connection: sqlite3.Connection, key: str, reason: str, now: float) -> tuple[bool, list[str]]:
     lease = _lease(connection, Asked(key, "", now))
-    if lease is None or lease.expires_at <= now:
+    if lease is None:
         return False, []
     _note(connection, LeaseEvent(key, lease.holder, lease.fence, now, "forced", reason))
     return True, _drop(connection, Asked(key, lease.holder, now))[1]
@@ -146,29 +158,35 @@ def _note(connection: sqlite3.Connection, event: LeaseEvent) -> None:
 
 
 def _pass_on(connection: sqlite3.Connection, asked: Asked) -> list[str]:
-    _forget_the_dead(connection, asked)
-    if connection.execute(sql("lease_next"), asked._asdict()).fetchone() is None:
-        return []
-    return [_grant_next(connection, asked).holder]
+    following = _next(connection, asked)
+    return [] if following is None else [_grant(connection, asked, following).holder]
 
 
 def _grant_next(connection: sqlite3.Connection, asked: Asked) -> Lease:
-    following: tuple[str] | None = connection.execute(sql("lease_next"), asked._asdict()).fetchone()
-    granted = asked._replace(holder=following[0] if following else asked.holder, seconds=HANDOVER_SECONDS)
-    for query in ("lease_leave", "lease_fence", "lease_grant"):
-        _changed(connection, query, granted)
-    return _standing(connection, granted)
+    return _grant(connection, asked, _next(connection, asked))
 
 
-def _forget_the_dead(connection: sqlite3.Connection, asked: Asked) -> None:
+def _grant(connection: sqlite3.Connection, asked: Asked, following: str | None) -> Lease:
+    """Give the lease to who has waited longest, or else to who asks."""
+    holder = asked.holder if following is None else following
+    if following is not None:
+        _changed(connection, "lease_leave", asked._replace(holder=following))
+    seconds = asked.seconds if holder == asked.holder else HANDOVER_SECONDS
+    [(fence,)] = connection.execute(sql("lease_fence")).fetchall()
+    lease = Lease(asked.key, holder, fence, asked.now, asked.now + seconds)
+    granted = {"fence": fence, "taken_at": lease.taken_at, "expires_at": lease.expires_at}
+    connection.execute(sql("lease_grant"), {"key": lease.key, "holder": holder, **granted})
+    return lease
+
+
+def _next(connection: sqlite3.Connection, asked: Asked) -> str | None:
+    found: tuple[str] | None = connection.execute(sql("lease_next"), asked._asdict()).fetchone()
+    return None if found is None else found[0]
+
+
+def _sweep(connection: sqlite3.Connection, asked: Asked) -> None:
     for query in ("lease_expire", "lease_expire_waiters"):
         _changed(connection, query, asked)
-
-
-def _standing(connection: sqlite3.Connection, asked: Asked) -> Lease:
-    lease = _lease(connection, asked)
-    assert lease is not None
-    return lease
 
 
 def _lease(connection: sqlite3.Connection, asked: Asked) -> Lease | None:

@@ -84,6 +84,7 @@ class _Run:
         self.id = job.id
         self.func_name = job.func_name
         self.attempts = job.attempts
+        self.turn_token = job.turn_token
         self.tags = job.tags
         self._pipe = pipe
 

@@ -128,7 +128,7 @@ class _Errand:
         try:
             call = self._call
             payload = pickle.dumps((call.body, call.args, call.kwargs))
-            answer = self._run(Job(call.id, call.func_name, call.attempts, dict(call.tags), payload))
+            answer = self._run(Job(call.id, call.func_name, call.attempts, dict(call.tags), payload, call.turn_token))
             outcome = _outcome(answer, call)
         except BaseException as error:  # noqa: BLE001 - no process could be started, or an argument has changed
             outcome = failed(error)

@@ -14,6 +14,7 @@ class Job:
     attempts: int
     tags: Mapping[str, str]
     payload: bytes
+    turn_token: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,3 @@
--- Give a free lease to somebody, with the newest token.
-insert into outlive_lease (key, holder, fence, taken_at, expires_at)
-select :key, :holder, last, :now, :now + :seconds from outlive_lease_fence where id = 1;
+-- Give a lease that is free, or has run out, to somebody.
+insert or replace into outlive_lease (key, holder, fence, taken_at, expires_at)
+values (:key, :holder, :fence, :taken_at, :expires_at);

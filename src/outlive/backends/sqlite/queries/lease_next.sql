@@ -1,2 +1,2 @@
 -- Who has waited longest for a lease.
-select holder from outlive_lease_waiter where key = :key order by seq limit 1;
+select holder from outlive_lease_waiter where key = :key and until > :now order by seq limit 1;

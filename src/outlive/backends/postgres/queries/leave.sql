@@ -1,0 +1,2 @@
+-- Forget instances.
+delete from outlive_instance where id = any(:instances::text[]);

@@ -1,0 +1,22 @@
+-- Instances whose lease has run out, and owners of live records that are no instances (any more) and have accepted and
+-- started nothing for a lease; from one owner to the next by the index.
+with recursive holder (owner) as (
+    select min(owner) from outlive_record where final is null and owner is not null
+    union all
+    select (
+        select min(record.owner) from outlive_record as record
+        where record.final is null and record.owner is not null and record.owner > holder.owner
+    )
+    from holder where holder.owner is not null
+)
+select id from outlive_instance
+where id <> :asking and to_timestamp(:now::float8) - beat_at > make_interval(secs => lease)
+union all
+select owner from holder
+where owner is not null
+    and owner <> :asking
+    and not exists (select from outlive_instance where outlive_instance.id = holder.owner)
+    and to_timestamp(:now::float8) - make_interval(secs => :lease) > (
+        select max(coalesce(record.started_at, record.created_at)) from outlive_record as record
+        where record.final is null and record.owner = holder.owner
+    );

@@ -1,0 +1,72 @@
+"""Which application or backend a command is about, and how it is opened."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from outlive.errors import ConfigError, OutliveError
+from outlive.manager import TaskManager
+
+R = TypeVar("R")
+
+App = Annotated[
+    str | None,
+    typer.Option("--app", "-a", envvar="OUTLIVE_APP", help="The task manager in your code: module:attribute."),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option("--backend", "-b", envvar="OUTLIVE_BACKEND", help="URL of the backend, where no --app is needed."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def load(path: str) -> TaskManager:
+    """The manager that `module:attribute` names; `ConfigError` where there is none."""
+    module_name, colon, attribute = path.partition(":")
+    if not (module_name and colon and attribute):
+        raise ConfigError(f"{path!r} must be module:attribute, such as app.main:manager")
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - what Python itself does for `python -m`
+    try:
+        found: Any = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module is there; what it imports is not
+        raise ConfigError(f"{path!r}: there is no module {error.name!r} here or on the path") from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, TaskManager):
+        raise ConfigError(f"{path!r} is {type(found).__name__}, not a TaskManager")
+    return found
+
+
+def choose(app: str | None, backend: str | None) -> TaskManager:
+    """The manager of the application, or one that knows only the backend; it will not run tasks."""
+    if (app is None) == (backend is None):
+        raise ConfigError("name the application (--app module:attribute) or its backend (--backend URL), one of them")
+    manager = load(app) if app is not None else TaskManager(backend)
+    if not manager.backend.durable:
+        raise ConfigError("this manager keeps its records in its own process, so there is nothing to see from here")
+    manager.run_as(run_tasks=False)
+    return manager
+
+
+@asynccontextmanager
+async def opened(app: str | None, backend: str | None) -> AsyncGenerator[TaskManager]:
+    """The manager, open as long as the command lasts."""
+    async with choose(app, backend) as manager:
+        yield manager
+
+
+def run(command: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    """Run a command's coroutine; an error of ours ends it with its message and 1."""
+    try:
+        return asyncio.run(command())
+    except OutliveError as error:
+        typer.secho(f"outlive: {error}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1) from None
