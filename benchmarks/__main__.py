@@ -17,7 +17,18 @@ from pathlib import Path
 from benchmarks.measure import Options, Row, Section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-MEASURES = ("request", "requests_per_second", "drain", "sqlite_journal", "latency", "processes", "locks", "lists")
+MEASURES = (
+    "request",
+    "requests_per_second",
+    "drain",
+    "sqlite_journal",
+    "latency",
+    "processes",
+    "locks",
+    "lists",
+    "postgres",
+    "schedules",
+)
 PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools")
 
 INTRO = """\

@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from outlive import TaskConfig
+from typing import Any, Unpack, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST, PAGE, TESTS = ROOT / "scripts" / "parameters.toml", ROOT / "docs" / "parameters.md", ROOT / "tests"
@@ -85,8 +83,9 @@ def names_of(path: str) -> frozenset[str]:
         found = getattr(found, part)
     parameters = inspect.signature(found).parameters
     names = set(parameters)
-    if {"options", "defaults"} & names:
-        names |= set(TaskConfig.__dataclass_fields__)
+    for parameter in parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD and get_origin(parameter.annotation) is Unpack:
+            names |= set(get_args(parameter.annotation)[0].__annotations__)
     if isinstance(found, type):
         names |= {name for name in dir(found) if not name.startswith("_")} | assigned_in(found)
     return frozenset(names)

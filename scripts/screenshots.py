@@ -5,12 +5,21 @@ makes those whose name begins so, `--folder` puts them elsewhere.
 """
 
 import argparse
+import random
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 from playwright.sync_api import Browser, sync_playwright
+from uuid_utils import uuid7
+
+from outlive.core.audit import AuditEntry
+from outlive.core.moves import Enqueue, Fire, Move, Settle
+from outlive.core.schedule import ScheduleState
+from outlive.core.states import Event, TaskStatus
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -82,7 +91,7 @@ def shoot(browser: Browser, url: str, theme: str, path: Path, size: dict[str, in
     page.wait_for_load_state("load")
     if "/auth/" not in url:
         page.wait_for_selector("#live[data-state=live]", timeout=10_000)
-    page.screenshot(path=path, full_page=True)
+    page.screenshot(path=path, full_page="/tasks?" not in url and not url.endswith("/tasks"))
     context.close()
 
 
@@ -95,10 +104,59 @@ def served() -> Iterator[tuple[str, dict[str, str], str]]:
 
 
 async def prepare(showcase: Showcase) -> dict[str, str]:
-    """Tasks in every status, and two who want one lock."""
+    """An hour of history, tasks in every status, two who want one lock, and something that somebody did."""
+    await history(showcase)
     ids: dict[str, str] = await showcase.fill()
     await showcase.hold_locks()
+    manager = showcase.manager
+    await manager.pause_schedule("shop:weekly_stock")
+    for action, target, detail in (
+        ("schedule.pause", "shop:weekly_stock", {"changed": True}),
+        ("task.retry", ids["failed"], {"before": "failed", "after": "pending"}),
+        ("queue.change", "default", {"before": {"concurrency": None}, "after": {"concurrency": 8}}),
+    ):
+        await manager.backend.note(AuditEntry(str(uuid7()), time.time(), "ann", action, target, detail))
     return ids
+
+
+async def history(showcase: Showcase) -> None:
+    """Records that ended within the last hour."""
+    chance = random.Random(7)  # noqa: S311 - pictures keep no secret
+    moments = sorted(time.time() - chance.uniform(10, 3500) for _ in range(420))
+    moves: list[Move] = []
+    for at in moments:
+        name, usual = chance.choice((("send_receipt", 0.2), ("resize_picture", 0.9), ("charge_card", 0.4)))
+        task_id = str(UUID(int=int(at * 1000) << 80 | 0x7 << 76 | chance.getrandbits(62) | 1 << 63))
+        started, ended = at + 0.004, at + 0.004 + usual * chance.lognormvariate(0, 0.5)
+        moves.append(Enqueue(task_id, f"shop:{name}", f"shop:{name}", at, at, "earlier", started))
+        error = "the bank is closed" if name == "charge_card" and chance.random() < 0.12 else None
+        event, status = (Event.FAIL, TaskStatus.FAILED) if error else (Event.SUCCEED, TaskStatus.SUCCESS)
+        trace = f"BankClosedError: {error}" if error else None
+        moves.append(Settle(task_id, 1, event, status, ended, error=error, stacktrace=trace))
+    for state in await showcase.manager.backend.schedules():
+        if state.name == "shop:clear_baskets":
+            moves += fired(state)
+    await showcase.manager.backend.apply(moves)
+
+
+def fired(state: ScheduleState) -> list[Move]:
+    """Slots of the last hour, each with its run."""
+    name, next_at = state.name, state.next_at
+    assert next_at is not None  # noqa: S101 - it is declared with every=
+    slots = [time.time() - 300 * back for back in range(11, 0, -1)]
+    moves: list[Move] = [Fire("0", name, next_at, slots[0], slots[0])]
+    for number, (slot, following) in enumerate(zip(slots, [*slots[1:], next_at], strict=True)):
+        task_id = str(UUID(int=int(slot * 1000) << 80 | 0x7 << 76 | 1 << 63 | number))
+        moves.append(Fire(task_id, name, slot, following, slot, slot))
+        moves.append(
+            Enqueue(
+                task_id, name, name, slot, slot, "earlier", slot, source="scheduled", timing="schedule", schedule=name
+            )
+        )
+        failed = number == 6
+        event, status = (Event.FAIL, TaskStatus.FAILED) if failed else (Event.SUCCEED, TaskStatus.SUCCESS)
+        moves.append(Settle(task_id, 1, event, status, slot + 0.7, error="no baskets were found" if failed else None))
+    return moves
 
 
 if __name__ == "__main__":

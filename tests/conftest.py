@@ -44,7 +44,7 @@ def timed(backend_url: str, clock: ManualClock) -> TaskManager:
     return TaskManager(backend_url, clock=clock, shutdown_grace=0.2)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Shared:
     """One place for records, and instances of one application that come and go."""
     return Shared(request.param, tmp_path, clock)

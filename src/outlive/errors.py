@@ -25,8 +25,12 @@ class TaskArgumentError(OutliveError, ValueError):
     """An argument of a task cannot be stored and brought back unchanged; nothing was accepted."""
 
 
-class MissingDriverError(OutliveError, ImportError):
-    """The library that speaks to this kind of backend is not installed; the message names the extra that brings it."""
+class EncryptionError(TaskArgumentError):
+    """What is stored of a task is encrypted, and no key that is there decrypts it; nothing was changed."""
+
+
+class MissingExtraError(OutliveError, ImportError):
+    """A library that an option needs is not installed; the message names the extra that brings it."""
 
 
 class BackendError(OutliveError):

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from uuid_utils import uuid7
 
+from outlive.backends.callers import CallersConnection
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.urls import choose_backend
 from outlive.core.config import TaskConfig, TaskOptions, config_of
@@ -29,15 +30,16 @@ from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.observers.log import log_event
+from outlive.operations import Operations
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
 from outlive.queues import Queues
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
+from outlive.runtime.options import ManagerOptions
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
-from outlive.schedules import Schedules
 from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
@@ -51,7 +53,7 @@ Observer = Callable[[RuntimeEvent], None]
 _log = logging.getLogger("outlive")
 
 
-class TaskManager(Schedules, Queues):
+class TaskManager(Operations, Queues):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -70,6 +72,9 @@ class TaskManager(Schedules, Queues):
     short for a `"default"` queue of that size. Without both every name is a queue without limits. `run_queues` lets
     this process run tasks of these queues alone, `run_tasks=False` none at all: it accepts them for other processes on
     the same backend.
+
+    `encrypt_args_key`, a key of `cryptography.fernet.Fernet.generate_key()`, encrypts arguments and results wherever
+    they are stored; of several keys the first encrypts and all decrypt, see `rotate_keys`.
     """
 
     #: How the tests of the application have it run; set by `outlive.testing.rehearse`.
@@ -101,10 +106,10 @@ class TaskManager(Schedules, Queues):
         run_queues: Sequence[str] | None = None,
         observers: Sequence[Observer] = (log_event,),
         clock: Clock | None = None,
-        **defaults: Unpack[TaskOptions],
+        **options: Unpack[ManagerOptions],
     ) -> None:
         self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
-        super().__init__(config_of(defaults))
+        super().__init__(options)
         self._limits = Limits(
             shutdown_grace=shutdown_grace,
             shutdown_timeout=shutdown_timeout,
@@ -186,9 +191,16 @@ class TaskManager(Schedules, Queues):
         """
         return self.using().enqueue_sync(func, *args, **kwargs)
 
-    def using(self, **options: Unpack[TaskOptions]) -> Enqueuer:
-        """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs."""
-        return Enqueuer(lambda: self.runtime, config_of(options))
+    def using(self, *, connection: object = None, **options: Unpack[TaskOptions]) -> Enqueuer:
+        """Enqueue with options: any of `TaskConfig`, and `name` is a label for screens and logs.
+
+        With a `connection` of the caller's to the database of the backend, the run is accepted inside its transaction:
+        it exists if and only if the caller commits, and starts promptly then. Known are sqlite3, aiosqlite, psycopg,
+        asyncpg, and connections and sessions of SQLAlchemy; one that blocks goes with `enqueue_sync`. Raises
+        `ConfigError` for any other.
+        """
+        caller = None if connection is None else CallersConnection(connection)
+        return Enqueuer(lambda: self.runtime, config_of(options), caller)
 
     async def enqueue_many(
         self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]

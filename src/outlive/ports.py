@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from outlive.core.audit import AuditEntry
 from outlive.core.events import RuntimeEvent
 from outlive.core.filter import Page, TaskFilter
-from outlive.core.moves import Move
+from outlive.core.moves import Enqueue, Move
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
@@ -223,7 +223,7 @@ class Backend(Protocol):
         ...
 
     async def get(self, task_id: str) -> TaskRecord | None:
-        """One record with its logs and history, by its id or one that stands for it; None where there is none."""
+        """One record with logs, history and result, by its id or one that stands for it; None where there is none."""
         ...
 
     async def find(self, conditions: TaskFilter, page: Page) -> Sequence[TaskRecord]:
@@ -242,8 +242,18 @@ class Backend(Protocol):
         """Live records of `owner` that somebody asked to cancel, and the reason, where one was given."""
         ...
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
-        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many."""
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
+        """Delete up to `limit` records that ended before this moment in one of these statuses; say how many.
+
+        Only those of `functions`, where given, and none of the functions in `without`.
+        """
         ...
 
     async def register(self, entries: Sequence[ScheduleEntry], now: float) -> None:
@@ -378,6 +388,38 @@ class NotifyingBackend(Protocol):
     @property
     def notifier(self) -> Notifier:
         """What carries the hints; listeners may come before the backend is open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with a `?` for each of its values."""
+
+    text: str
+    values: tuple[Any, ...]
+
+
+@runtime_checkable
+class TransactionalBackend(Protocol):
+    """The capability of a backend that can accept a record inside a transaction of the caller's."""
+
+    def accepting(self, facts: Enqueue) -> Sequence[Statement]:
+        """What accepts a record that nobody owns yet; each statement for the case that the one before had no effect."""
+        ...
+
+
+class CallersTransaction(Protocol):
+    """A connection in the caller's hands, see `outlive.backends.callers`."""
+
+    #: Whether its statements are awaited.
+    is_async: bool
+
+    async def accept(self, statements: Sequence[Statement]) -> None:
+        """Run the statements until one takes effect."""
+        ...
+
+    def accept_now(self, statements: Sequence[Statement]) -> None:
+        """Do the same where the connection blocks."""
         ...
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, Unpack
 
+from outlive.core.cipher import Cipher
+from outlive.core.codec import NO_CIPHER
 from outlive.core.config import UNSET, TaskConfig, TaskOptions, config_of
 from outlive.core.schedule import Misfire, Overlap
 from outlive.definitions.definition import name_of
@@ -52,8 +54,15 @@ class _Declaration:
 class Declarations:
     """What decorators have declared, in the order of their use, and who is told of it."""
 
-    def __init__(self, base: TaskConfig = UNSET, *, prefix: str = "", defaults: TaskConfig = UNSET) -> None:
-        self.registry = TaskRegistry(base)
+    def __init__(
+        self,
+        base: TaskConfig = UNSET,
+        *,
+        prefix: str = "",
+        defaults: TaskConfig = UNSET,
+        cipher: Cipher = NO_CIPHER,
+    ) -> None:
+        self.registry = TaskRegistry(base, cipher)
         self._plan = Plan()
         self._prefix = prefix
         self._defaults = defaults

@@ -20,6 +20,7 @@ from outlive.backends.memory import MemoryBackend
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
+    Advance,
     AskCancel,
     Cancel,
     Fire,
@@ -28,11 +29,14 @@ from outlive.core.moves import (
     Permit,
     Release,
     Requeue,
+    Rewrite,
     Settle,
     Start,
     Withdraw,
 )
+from outlive.core.progress import Progress
 from outlive.core.queues import Limit, QueueConfig, QueueState
+from outlive.core.record import TaskRecord
 from outlive.core.schedule import ScheduleEntry
 from outlive.core.states import TRANSITIONS, Event, TaskStatus
 from outlive.ports import Wanted
@@ -90,6 +94,8 @@ others = st.fixed_dictionaries(
                 "ask_cancel",
                 "requeue",
                 "log",
+                "advance",
+                "rewrite",
             ]
         ),
         "id": ids,
@@ -197,9 +203,14 @@ class Comparison(RuleBasedStateMachine):
         assert sorted(ours.requeued) == sorted(theirs.requeued)
         assert sorted(ours.interrupted) == sorted(theirs.interrupted)
 
-    @rule(statuses=st.sets(st.sampled_from(TaskStatus)), ago=seconds)
-    def prune(self, statuses: set[TaskStatus], ago: float) -> None:
-        ours, theirs = self.both("prune", statuses, self.now - ago, 100)
+    @rule(
+        statuses=st.sets(st.sampled_from(TaskStatus)),
+        ago=seconds,
+        functions=st.none() | st.sets(st.sampled_from(FUNCTIONS)),
+        without=st.sets(st.sampled_from(FUNCTIONS)),
+    )
+    def prune(self, statuses: set[TaskStatus], ago: float, functions: set[str] | None, without: set[str]) -> None:
+        ours, theirs = self.both("prune", statuses, self.now - ago, 100, functions, without)
         assert ours == theirs
 
     @rule(entries=st.lists(entries, max_size=2, unique_by=lambda entry: entry.name))
@@ -343,6 +354,8 @@ class Comparison(RuleBasedStateMachine):
             "cancel": lambda: Cancel(step["id"], self.now, "asked"),
             "ask_cancel": lambda: AskCancel(step["id"], step["text"]),
             "requeue": lambda: Requeue(step["id"], self.now),
+            "advance": lambda: Advance(step["id"], fence, Progress(self.now, 9, step["text"], NOW).to_text()),
+            "rewrite": lambda: self.rewrite(step, record),
             "log": lambda: Log(step["id"], fence, self.now, "info", step["text"] or ""),
         }
         return made[step["verb"]]()
@@ -358,7 +371,13 @@ class Comparison(RuleBasedStateMachine):
         waits = status is TaskStatus.PENDING and step["run_in"] is not None
         run_at = self.now + step["run_in"] if waits else None
         error = "boom" if event in (Event.FAIL, Event.RETRY) else None
-        return Settle(step["id"], fence, event, status, self.now, run_at, error, step["text"], step["text"])
+        text = step["text"]
+        result = text if status is TaskStatus.SUCCESS else None
+        return Settle(step["id"], fence, event, status, self.now, run_at, error, text, text, result)
+
+    def rewrite(self, step: dict[str, Any], record: TaskRecord | None) -> Rewrite:
+        arguments, result = (record.arguments, record.result) if record and not step["stranger"] else ("{}", None)
+        return Rewrite(step["id"], arguments, step["text"], result, step["text"] and result)
 
 
 #: A server takes more time for each of its answers.

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -94,6 +95,7 @@ class Server:
                 env=os.environ | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that nothing of it is left, also where it has processes of its own
             )
         self.client = httpx.Client(timeout=20, limits=httpx.Limits(max_connections=16), trust_env=False)
 
@@ -142,9 +144,9 @@ class Server:
 
     def close(self) -> None:
         self.client.close()
-        if self.process.poll() is None:
-            self.thaw()
-            self.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait_for_exit()
 
     # -- asking ------------------------------------------------------------------------------------
 

@@ -30,18 +30,20 @@ async def parent() -> None:
         await leader.wait_for_leader()
         owner = manager.runtime.process.instance.id
         running = await manager.enqueue(work, "parent", 2.5)
+        fleeting = await manager.using(persist=False).enqueue(work, "fleeting", 2.5)
         await running.started.wait()
+        await fleeting.started.wait()
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                os.write(write, json.dumps(asyncio.run(seen_by_child(running, owner))).encode())
+                os.write(write, json.dumps(asyncio.run(seen_by_child(running, fleeting, owner))).encode())
             finally:
                 os._exit(0)
         os.close(write)
         seen = json.loads(await asyncio.to_thread(_read_all, read))
         await asyncio.to_thread(os.waitpid, child, 0)
-        seen["result"] = await running.result(20)
+        seen["result"], seen["fleeting"] = await running.result(20), await fleeting.result(20)
         record = await manager.get(running.id)
         assert record is not None
         seen["parent"] = {"status": record.status, "fence": record.fence, "is_owner": record.owner == owner}
@@ -56,7 +58,7 @@ def _read_all(descriptor: int) -> str:
         return pipe.read()
 
 
-async def seen_by_child(running: Any, owner: str) -> dict[str, Any]:
+async def seen_by_child(running: Any, fleeting: Any, owner: str) -> dict[str, Any]:
     seen = {
         "is_started": manager.is_started,
         "live": len(manager.store),
@@ -64,6 +66,7 @@ async def seen_by_child(running: Any, owner: str) -> dict[str, Any]:
         "enqueue": await _error(manager.enqueue(work, "child")),
         "enqueue_sync": await _error(asyncio.to_thread(manager.enqueue_sync, work, "child")),
         "cancel": await _error(running.cancel()),
+        "cancel_fleeting": await _error(fleeting.cancel()),
         "beat": await _error(manager.backend.beat(owner, 0.0)) if manager.backend.durable else "",
     }
     await manager.shutdown()
@@ -79,7 +82,7 @@ async def seen_by_child(running: Any, owner: str) -> dict[str, Any]:
         }
         await asyncio.sleep(1.0)  # noqa: TID251 - longer than the lease, after which others may rescue
         await manager.shutdown()
-    seen["ran_in_child"] = ran[1:]
+    seen["ran_in_child"] = ran[2:]
     return seen
 
 

@@ -28,12 +28,13 @@ def said(request, tmp_path_factory):
 
 def test_a_forked_child_does_not_act_as_its_parent(said):
     assert (said["is_started"], said["live"], said["leads"]) == (False, 0, False)
-    for verb in ("enqueue", "enqueue_sync", "cancel"):
+    for verb in ("enqueue", "enqueue_sync", "cancel", "cancel_fleeting"):
         assert said[verb].startswith("NotInitializedError: the task manager was started in process")
         assert "await manager.startup() here" in said[verb]
 
     # The parent goes on as if nothing had been.
-    assert (said["result"], said["after"], said["ran"]) == ("parent", "after", ["parent", "after"])
+    assert (said["result"], said["fleeting"], said["after"]) == ("parent", "fleeting", "after")
+    assert said["ran"] == ["parent", "fleeting", "after"]
     assert said["parent"] == {"status": "success", "fence": 1, "is_owner": True}
     assert said["still_leads"]
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from support.instances import Shared
 from support.process_bodies import say_token
 from support.waiting import turns, until
 
@@ -36,6 +37,12 @@ class Trail:
                 self.inside -= 1
 
         return body
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def shared(request, tmp_path, clock):
+    """Without a server: here time passes in steps, and nobody knows how long a server takes for one."""
+    return Shared(request.param, tmp_path, clock)
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from support import postgres
+
 from outlive import MemoryBackend, SqliteBackend, TaskManager
+from outlive.backends.urls import backend_from
 
 LEASE = 15.0
 
@@ -14,11 +17,14 @@ class Shared:
         self.clock = clock
         self.events = []
         self._memory = MemoryBackend() if kind == "memory" else None
-        self._path = folder / "tasks.db"
+        self._kind = kind
+        self._folder = folder
 
     def backend(self):
-        if self._memory is None:
-            return SqliteBackend(self._path, synchronous="NORMAL")
+        if self._kind == "postgres":
+            return backend_from(postgres.url_for(self._folder))
+        if self._kind == "sqlite":
+            return SqliteBackend(self._folder / "tasks.db", synchronous="NORMAL")
         return _Shared(self._memory)
 
     def instance(self, **options: Any) -> TaskManager:

@@ -97,6 +97,11 @@ class Server:
         self.stop(how)
         self.start()
 
+    def cpu_seconds(self) -> float:
+        """What all processes of the server have used so far, those that have ended included."""
+        assert self._process is not None
+        return _cpu_of(self._process)
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder)
@@ -120,6 +125,14 @@ class Server:
         if self._user is None:
             return {"cwd": self.folder}
         return {"cwd": self.folder, "user": self._user[0], "group": self._user[1], "extra_groups": []}
+
+
+def _cpu_of(process: int) -> float:
+    """Seconds of a process, of its children, and of those that it has waited for."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    ticks = sum(int(field) for field in fields[11:15])
+    children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+    return ticks / os.sysconf("SC_CLK_TCK") + sum(_cpu_of(int(child)) for child in children)
 
 
 def _harmless_user() -> tuple[int, int] | None:

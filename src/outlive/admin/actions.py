@@ -18,6 +18,7 @@ from outlive.core.record import TaskRecord
 from outlive.core.states import REQUEUABLE, TaskStatus
 from outlive.errors import (
     BackendUnavailableError,
+    EncryptionError,
     TaskArgumentError,
     TaskConflictError,
     TaskStateError,
@@ -227,6 +228,10 @@ class Actions:
             return  # the backend refuses it, and the manager says why
         try:
             definition.codec.decode(record.arguments)
+        except EncryptionError as error:
+            raise TaskConflictError(
+                f"task {record.id} cannot run again, because its arguments cannot be read: {error}"
+            ) from error
         except (TypeError, ValueError) as error:
             raise TaskConflictError(
                 f"task {record.id} cannot run again: {record.func} no longer takes its arguments ({error}); let the "

@@ -40,6 +40,8 @@ def shown(record: TaskRecord, definition: Definition | None, *, values: bool) ->
     """The arguments as the screen of a task shows them; without `values` their kinds alone."""
     if record.arguments is None:
         return Arguments(nothing=f"Not stored. Their types: {record.summary}" if record.summary else "Not stored.")
+    if record.is_encrypted:
+        return Arguments(nothing=f"Encrypted. Their types: {record.summary}")
     stored = _stored(record.arguments)
     if stored is None:
         return Arguments(nothing="They cannot be read here.")

@@ -185,7 +185,7 @@ def _argument(path: str, wanted: str) -> Test:
     patterns = wanted.lower().split(",")
 
     def test(record: TaskRecord) -> bool:
-        if record.arguments is None:
+        if record.arguments is None or record.is_encrypted:
             return False
         value: Any = json.loads(record.arguments)
         for name in path.split("."):

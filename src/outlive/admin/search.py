@@ -34,8 +34,8 @@ async def search(manager: TaskManager, query: Query, limit: int, before: str | N
     """Up to `limit` records that match, newest first, after looking at `scan` at most."""
     found: list[TaskRecord] = []
     cursor, looked_at = _start(query, before), 0
-    size = _CHUNK if query.tests else limit + 1
     while looked_at < scan:
+        size = min(_CHUNK if query.tests else limit + 1, scan - looked_at)
         page = await manager.find(query.conditions, Page(size, cursor))
         for record in page:
             if query.since is not None and record.created_at < query.since:

@@ -9,9 +9,9 @@ from itertools import groupby
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
 
-#: How many steps a course of time has, and how long one is at least and at most, in seconds.
+#: How many steps a course of time has, and how many seconds one may be.
 STEPS = 60
-_SHORTEST, _LONGEST = 1.0, 60.0
+_LENGTHS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def course(records: Sequence[TaskRecord], now: datetime) -> list[Step]:
     if not ended:
         return []
     oldest = min(record.end_time for record in ended if record.end_time is not None)
-    seconds = min(max((now - oldest).total_seconds() / STEPS, _SHORTEST), _LONGEST)
-    return course_in_steps(ended, now, seconds)
+    wanted = (now - oldest).total_seconds() / STEPS
+    return course_in_steps(ended, now, next((one for one in _LENGTHS if one >= wanted), _LENGTHS[-1]))
 
 
 def course_in_steps(records: Iterable[TaskRecord], now: datetime, seconds: float) -> list[Step]:

@@ -21,8 +21,8 @@ class Part:
     is_own: bool = False
 
 
-def parts(text: str) -> Sequence[Part]:
-    """Divide a traceback as Python prints it; any other text is one part."""
+def parts(text: str, roots: Sequence[str] = ()) -> Sequence[Part]:
+    """Divide a traceback as Python prints it; any other text is one part. Files are told from `roots` on."""
     found: list[Part] = []
     lines: list[str] = []
     frame: re.Match[str] | None = None
@@ -30,15 +30,22 @@ def parts(text: str) -> Sequence[Part]:
         place = _PLACE.match(line)
         ends = place is not None or (frame is not None and not line.startswith("    "))
         if ends:
-            _close(found, frame, lines)
+            _close(found, frame, lines, roots)
             lines, frame = [], place
         if place is None:
             lines.append(line)
-    _close(found, frame, lines)
+    _close(found, frame, lines, roots)
     return found
 
 
-def _close(found: list[Part], frame: re.Match[str] | None, lines: list[str]) -> None:
+def short(file: str, roots: Sequence[str]) -> str:
+    """A path without the longest of the folders in front of it."""
+    folders = (root.rstrip("/\\") for root in roots)
+    longest = max((one for one in folders if one and file.startswith((f"{one}/", f"{one}\\"))), key=len, default="")
+    return file[len(longest) :].lstrip("/\\") if longest else file
+
+
+def _close(found: list[Part], frame: re.Match[str] | None, lines: list[str], roots: Sequence[str]) -> None:
     if frame is None:
         told = [line for line in lines if line != _OPENING]
         if any(line.strip() for line in told):
@@ -46,4 +53,5 @@ def _close(found: list[Part], frame: re.Match[str] | None, lines: list[str]) -> 
         return
     source = "\n".join(line.removeprefix("    ") for line in lines)
     file = frame["file"]
-    found.append(Part(source, file, int(frame["line"]), frame["name"], _LIBRARY.search(file) is None))
+    is_own = _LIBRARY.search(file) is None
+    found.append(Part(source, short(file, roots), int(frame["line"]), frame["name"], is_own))

@@ -7,12 +7,13 @@ from itertools import islice
 
 from outlive.backends.memory_leases import MemoryLeases
 from outlive.backends.memory_queues import MemoryQueues, depths
-from outlive.backends.memory_rows import Row, attempt, record_of
+from outlive.backends.memory_rows import Row, attempt, record_of, suits
 from outlive.backends.timetable import Timetable
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import (
     Abandon,
+    Advance,
     AskCancel,
     Cancel,
     Enqueue,
@@ -22,12 +23,13 @@ from outlive.core.moves import (
     Permit,
     Release,
     Requeue,
+    Rewrite,
     Settle,
     Start,
     Withdraw,
 )
 from outlive.core.queues import QueueDepth, QueueState
-from outlive.core.record import LogLine, TaskRecord, moment
+from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
@@ -77,6 +79,8 @@ class MemoryBackend:
             AskCancel: self._ask_cancel,
             Requeue: self._requeue,
             Log: self._log,
+            Advance: self._advance,
+            Rewrite: self._rewrite,
         }
 
     async def open(self) -> None:
@@ -184,7 +188,7 @@ class MemoryBackend:
         row.fence += 1
         row.attempts += 1
         row.started_at, row.ended_at = at, None
-        row.error = row.stacktrace = row.reason = None
+        row.error = row.stacktrace = row.reason = row.progress = None
 
     def _settle(self, move: Settle) -> bool:
         row = self._rows.get(move.id)
@@ -194,6 +198,7 @@ class MemoryBackend:
         row.status = move.status
         row.ended_at = move.at
         row.error, row.stacktrace, row.reason = move.error, move.stacktrace, move.reason
+        row.result = move.result
         if move.status is TaskStatus.PENDING:
             self._wait_again(row, move)
         else:
@@ -288,25 +293,26 @@ class MemoryBackend:
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
         row.error = row.stacktrace = row.reason = row.ended_at = None
         row.cancel_requested = False
-        row.run_key = None
+        row.run_key = row.progress = row.result = None
         return True
 
     def _log(self, move: Log) -> bool:
         row = self._rows.get(move.id)
-        if row is None:
-            return False
-        if row.logs is None:
-            row.logs = []
-        at = moment(move.at)
-        assert at is not None
-        row.logs.append(LogLine(move.attempt, at, move.level, move.message))
-        return True
+        return row is not None and row.log(move)
+
+    def _advance(self, move: Advance) -> bool:
+        row = self._rows.get(move.id)
+        return row is not None and row.advance(move)
+
+    def _rewrite(self, move: Rewrite) -> bool:
+        row = self._rows.get(move.id)
+        return row is not None and row.rewrite(move)
 
     # -- handing over ----------------------------------------------------------------------------
 
     async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
-        free = [row for row in self._live() if row.owner is None and _suits(row.facts, wanted)]
+        free = [row for row in self._live() if row.owner is None and suits(row.facts, wanted)]
         due = [row for row in free if row.run_at <= wanted.now and row.facts.id not in wanted.refused]
         due.sort(key=lambda row: (-(row.facts.priority or 0), row.run_at, row.facts.id))
         for row in due[: wanted.limit]:
@@ -376,12 +382,21 @@ class MemoryBackend:
             counts[row.status] = counts.get(row.status, 0) + 1
         return counts
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
         """Delete old finished records."""
+        ended = ((task_id, self._rows[task_id]) for task_id in self._finished)
         old = [
             task_id
-            for task_id in self._finished
-            if (row := self._rows[task_id]).status in statuses and row.ended_at is not None and row.ended_at < before
+            for task_id, row in ended
+            if row.status in statuses and row.ended_at is not None and row.ended_at < before
+            if row.facts.func not in without and (functions is None or row.facts.func in functions)
         ][:limit]
         for task_id in old:
             self._drop(task_id)
@@ -480,9 +495,3 @@ class MemoryBackend:
         """What was done, newest first."""
         wanted = (one for one in self._notes if target in (None, one.target) and (before is None or one.id < before))
         return sorted(wanted, key=lambda one: one.id, reverse=True)[: max(limit, 0)]
-
-
-def _suits(facts: Enqueue, wanted: Wanted) -> bool:
-    if facts.func not in wanted.functions or facts.queue in wanted.without_queues:
-        return False
-    return wanted.queues is None or facts.queue in wanted.queues

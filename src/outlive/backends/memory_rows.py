@@ -4,9 +4,11 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from outlive.core.moves import Enqueue
+from outlive.core.moves import Advance, Enqueue, Log, Rewrite
+from outlive.core.progress import Progress
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
 from outlive.core.states import FINAL, TaskStatus
+from outlive.ports import Wanted
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -16,6 +18,7 @@ class Row:
 
     __slots__ = (
         "aliases",
+        "arguments",
         "attempts",
         "cancel_requested",
         "ended_at",
@@ -25,7 +28,9 @@ class Row:
         "history",
         "logs",
         "owner",
+        "progress",
         "reason",
+        "result",
         "run_at",
         "run_key",
         "stacktrace",
@@ -47,6 +52,9 @@ class Row:
         self.stacktrace: str | None = None
         self.reason: str | None = None
         self.cancel_requested = False
+        self.arguments = facts.arguments
+        self.progress: Progress | None = None
+        self.result: str | None = None
         self.logs: list[LogLine] | None = None
         self.history: list[AttemptRecord] | None = None
         self.aliases: list[str] | None = None
@@ -55,6 +63,29 @@ class Row:
     def has_not_started(self) -> bool:
         """Whether no attempt has ever begun."""
         return self.status is TaskStatus.PENDING and self.fence == 0
+
+    def log(self, move: Log) -> bool:
+        """Keep a line of the log."""
+        if self.logs is None:
+            self.logs = []
+        at = moment(move.at)
+        assert at is not None
+        self.logs.append(LogLine(move.attempt, at, move.level, move.message))
+        return True
+
+    def advance(self, move: Advance) -> bool:
+        """Keep how far the attempt has come, if it still runs."""
+        if self.status is not TaskStatus.RUNNING or self.fence != move.fence:
+            return False
+        self.progress = Progress.of(move.progress)
+        return True
+
+    def rewrite(self, move: Rewrite) -> bool:
+        """Take over arguments and result in another form."""
+        if (self.arguments, self.result) != (move.had_arguments, move.had_result):
+            return False
+        self.arguments, self.result = move.arguments, move.result
+        return True
 
 
 def attempt(row: Row, outcome: TaskStatus | None) -> AttemptRecord:
@@ -102,12 +133,21 @@ def record_of(row: Row, *, whole: bool = False) -> TaskRecord:
         schedule=facts.schedule,
         run_key=row.run_key,
         idempotency_key=facts.idempotency_key,
-        arguments=facts.arguments,
+        arguments=row.arguments,
         summary=facts.summary,
         options=facts.options,
         recoverable=facts.recoverable,
         requeue_on_interrupt=facts.requeue_on_interrupt,
         cancel_requested=row.cancel_requested,
+        progress=row.progress,
+        result=row.result if whole else None,
         logs=tuple(row.logs or ()) if whole else (),
         history=_history(row) if whole else (),
     )
+
+
+def suits(facts: Enqueue, wanted: Wanted) -> bool:
+    """Whether a claim asks for such records."""
+    if facts.func not in wanted.functions or facts.queue in wanted.without_queues:
+        return False
+    return wanted.queues is None or facts.queue in wanted.queues

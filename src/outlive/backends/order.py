@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from outlive.core.moves import (
     Abandon,
+    Advance,
     AskCancel,
     Cancel,
     Enqueue,
@@ -13,6 +14,7 @@ from outlive.core.moves import (
     Permit,
     Release,
     Requeue,
+    Rewrite,
     Settle,
     Start,
     Withdraw,
@@ -26,6 +28,7 @@ KINDS = (
     "enqueue",
     "permit",
     "start",
+    "advance",
     "settle",
     "retry",
     "give_up",
@@ -34,6 +37,7 @@ KINDS = (
     "cancel",
     "ask_cancel",
     "requeue",
+    "rewrite",
     "log",
 )
 
@@ -50,6 +54,8 @@ _RANK_OF: dict[type, int] = {
     AskCancel: _RANK["ask_cancel"],
     Requeue: _RANK["requeue"],
     Log: _RANK["log"],
+    Advance: _RANK["advance"],
+    Rewrite: _RANK["rewrite"],
 }
 
 #: The kinds that end an attempt.

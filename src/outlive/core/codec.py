@@ -11,8 +11,11 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast, get_type_hints
 
+from outlive.core.cipher import Cipher, NoCipher
 from outlive.core.values import AnnotatedCodec, KeywordsCodec, PlainCodec, PositionalsCodec, ValueCodec
 from outlive.errors import TaskArgumentError
+
+NO_CIPHER = NoCipher()
 
 _P = inspect.Parameter
 _VARIADIC = (_P.VAR_POSITIONAL, _P.VAR_KEYWORD)
@@ -20,9 +23,10 @@ _BY_POSITION_ONLY = (_P.POSITIONAL_ONLY, _P.VAR_POSITIONAL)
 
 
 class ArgumentsCodec:
-    """Encodes the arguments of one function and brings them back."""
+    """Encodes the arguments of one function, sealed by `cipher`, and brings them back."""
 
-    def __init__(self, func: Callable[..., Any], signature: inspect.Signature) -> None:
+    def __init__(self, func: Callable[..., Any], signature: inspect.Signature, cipher: Cipher = NO_CIPHER) -> None:
+        self._cipher = cipher
         hints = hints_of(func)
         self._signature = signature
         self._codecs = {name: _codec_of(p, hints) for name, p in signature.parameters.items()}
@@ -41,12 +45,15 @@ class ArgumentsCodec:
         for name, value in kwargs.items():
             codec = self._codecs[name]
             members.append(codec.key + codec.encode(value))
-        return "{" + ",".join(members) + "}"
+        return self._cipher.seal("{" + ",".join(members) + "}")
 
     def decode(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments; `TaskArgumentError` where the function no longer takes them."""
+        """Positional and keyword arguments.
+
+        `TaskArgumentError` where the function no longer takes them, `EncryptionError` where they cannot be read.
+        """
         values: dict[str, Any] = {}
-        for name, stored in _members(text).items():
+        for name, stored in _members(self._cipher.open(text)).items():
             codec = self._codecs.get(name)
             if codec is None:
                 raise TaskArgumentError(

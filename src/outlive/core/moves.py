@@ -133,6 +133,8 @@ class Settle:
     error: str | None = None
     stacktrace: str | None = None
     reason: str | None = None
+    #: What is kept of what the function returned; only where `status` is success.
+    result: str | None = None
 
 
 @dataclass(slots=True)
@@ -178,7 +180,7 @@ class AskCancel:
 class Requeue:
     """A person asks for another run: a final status -> pending, unowned, due at once, attempts counted from 0.
 
-    It has no `run_key` any more.
+    It has no `run_key`, progress or result any more.
     """
 
     id: str
@@ -196,4 +198,40 @@ class Log:
     message: str
 
 
-Move = Fire | Withdraw | Enqueue | Permit | Start | Settle | Release | Abandon | Cancel | AskCancel | Requeue | Log
+@dataclass(slots=True)
+class Advance:
+    """Say how far the attempt that runs under `fence` has come; the next start forgets it."""
+
+    id: str
+    fence: int
+    #: A `Progress` as it is stored.
+    progress: str
+
+
+@dataclass(slots=True)
+class Rewrite:
+    """Store arguments and result in another form, where they still are in the form that they `had`."""
+
+    id: str
+    had_arguments: str | None
+    arguments: str | None
+    had_result: str | None
+    result: str | None
+
+
+Move = (
+    Fire
+    | Withdraw
+    | Enqueue
+    | Permit
+    | Start
+    | Settle
+    | Release
+    | Abandon
+    | Cancel
+    | AskCancel
+    | Requeue
+    | Log
+    | Advance
+    | Rewrite
+)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from outlive.core.cipher import is_sealed
+from outlive.core.progress import Progress
 from outlive.core.states import FINAL, TaskStatus
 
 
@@ -104,6 +106,10 @@ class TaskRecord:
     recoverable: bool = True
     requeue_on_interrupt: bool = False
     cancel_requested: bool = False
+    #: What its last attempt has said about how far it has come.
+    progress: Progress | None = None
+    #: What the function returned, as it is stored; filled where one record is read, None in lists.
+    result: str | None = None
     #: Filled where one record is read, empty in lists.
     logs: Sequence[LogLine] = ()
     history: Sequence[AttemptRecord] = ()
@@ -129,6 +135,11 @@ class TaskRecord:
         if self.start_time is None or self.end_time is None:
             return None
         return (self.end_time - self.start_time).total_seconds()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether its arguments are stored in a form that only a key can read."""
+        return is_sealed(self.arguments)
 
     def log_lines(self) -> list[str]:
         """The log as lines, with a separator where another attempt goes on."""
@@ -170,5 +181,6 @@ class TaskRecord:
             "reason": self.reason,
             "recoverable": self.recoverable,
             "cancel_requested": self.cancel_requested,
+            "progress": self.progress.to_dict() if self.progress else None,
             "owner": self.owner,
         }

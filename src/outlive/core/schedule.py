@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -111,8 +111,10 @@ class Policy:
     @property
     def options(self) -> dict[str, Any]:
         """What differs from a policy that nobody chose."""
-        given = asdict(self)
-        return {name: value for name, value in given.items() if value != getattr(_DEFAULT, name)}
+        if self == _DEFAULT:  # as nearly all are, of which there may be a hundred thousand
+            return {}
+        names = (field.name for field in fields(self))
+        return {name: value for name in names if (value := getattr(self, name)) != getattr(_DEFAULT, name)}
 
 
 _DEFAULT = Policy()
@@ -127,7 +129,7 @@ def policy_text(policy: Policy, **more: Any) -> str:
 def policy_from(text: str) -> tuple[Policy, dict[str, Any]]:
     """The policy of a text, and what was kept beside it."""
     given: dict[str, Any] = json.loads(text) if text else {}
-    own = {name: given.pop(name) for name in asdict(_DEFAULT) if name in given}
+    own = {field.name: given.pop(field.name) for field in fields(Policy) if field.name in given}
     return Policy(**own), given
 
 

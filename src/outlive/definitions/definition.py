@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any
 
-from outlive.core.codec import ArgumentsCodec
+from outlive.core.cipher import Cipher
+from outlive.core.codec import NO_CIPHER, ArgumentsCodec
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
 from outlive.definitions.injection.parameters import NO_OVERRIDES, Overrides, Parameters, parameters_of
 from outlive.definitions.shipping import check_arguments, check_function
@@ -27,9 +28,11 @@ class Definition:
         *,
         declared: bool,
         overrides: Overrides = NO_OVERRIDES,
+        cipher: Cipher = NO_CIPHER,
     ) -> None:
         self.func = func
         self._overrides = overrides
+        self._cipher = cipher
         self.declared = declared
         self.config = base.merge(config)
         self.identity = config.name or identity_of(func)
@@ -94,7 +97,7 @@ class Definition:
     @cached_property
     def codec(self) -> ArgumentsCodec:
         """Encodes the function's arguments; built at the first use, when annotations can be resolved."""
-        return ArgumentsCodec(self.func, self.signature)
+        return ArgumentsCodec(self.func, self.signature, self._cipher)
 
     def check_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise the `TypeError` that the call itself would raise."""

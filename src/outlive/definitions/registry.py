@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
+from outlive.core.cipher import Cipher
+from outlive.core.codec import NO_CIPHER
 from outlive.core.config import UNSET, TaskConfig
 from outlive.definitions.definition import Definition, place_of
 from outlive.errors import DefinitionError
@@ -12,11 +14,12 @@ from outlive.errors import DefinitionError
 class TaskRegistry:
     """Knows a definition by its function and by its identity.
 
-    `base` are the manager's own options, merged below those of each definition.
+    `base` are the manager's own options, merged below those of each definition. `cipher` seals what is stored.
     """
 
-    def __init__(self, base: TaskConfig = UNSET) -> None:
+    def __init__(self, base: TaskConfig = UNSET, cipher: Cipher = NO_CIPHER) -> None:
         self._base = base
+        self.cipher = cipher
         #: What tasks are given instead of a dependency; see `TaskManager.dependency_overrides`.
         self.overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._by_identity: dict[str, Definition] = {}
@@ -31,7 +34,7 @@ class TaskRegistry:
         An `implied` declaration may be followed by one that is not, whose options win.
         """
         config = self._withdraw_implied(func).merge(config)
-        definition = Definition(func, config, self._base, declared=True, overrides=self.overrides)
+        definition = Definition(func, config, self._base, declared=True, overrides=self.overrides, cipher=self.cipher)
         definition.check_parameters()
         known = self._by_identity.get(definition.identity)
         if known is not None:
@@ -74,7 +77,7 @@ class TaskRegistry:
         return definition
 
     def _make_undeclared(self, func: Callable[..., Any]) -> Definition:
-        return Definition(func, UNSET, self._base, declared=False, overrides=self.overrides)
+        return Definition(func, UNSET, self._base, declared=False, overrides=self.overrides, cipher=self.cipher)
 
     def find(self, identity: str) -> Definition | None:
         """The declared definition with this identity."""

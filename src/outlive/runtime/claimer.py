@@ -13,7 +13,7 @@ from outlive.core.states import TaskStatus
 from outlive.definitions.limits import limits_of
 from outlive.definitions.options import decode_options
 from outlive.definitions.task import Task, TaskControl
-from outlive.errors import BackendError, TaskArgumentError
+from outlive.errors import BackendError, EncryptionError, TaskArgumentError
 from outlive.ports import Backend, Wanted
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Journal
@@ -99,6 +99,9 @@ class Claimer(Service):
     def _take(self, record: TaskRecord, deaths: int) -> None:
         try:
             task = self._store.welcome_back(record.id) or self._revive(record)
+        except EncryptionError as error:
+            self._refuse(record, f"its arguments cannot be read: {error}")
+            return
         except (TaskArgumentError, ValueError, TypeError) as error:
             self._refuse(record, f"cannot be run as the code is now: {error}")
             return

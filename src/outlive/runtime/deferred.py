@@ -36,6 +36,7 @@ class DeferredJournal(Service):
         refusable: bool = False,  # noqa: ARG002 - memory refuses nothing
     ) -> None:
         """Apply to memory and remember for the flush."""
+        self._process.check_here()
         answers = self._immediate.apply_now(moves)
         for move, applied in zip(moves, answers, strict=True):
             # An id that came to stand for another's record goes the way of that record.

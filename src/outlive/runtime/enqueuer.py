@@ -5,6 +5,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from outlive.core.config import TaskConfig
 from outlive.definitions.task import Task
+from outlive.errors import ConfigError
+from outlive.ports import CallersTransaction
 from outlive.runtime.runtime import Runtime
 
 P = ParamSpec("P")
@@ -14,9 +16,12 @@ R = TypeVar("R")
 class Enqueuer:
     """Accepts runs outside of requests, with one set of options; made by `TaskManager.using`."""
 
-    def __init__(self, runtime: Callable[[], Runtime], options: TaskConfig) -> None:
+    def __init__(
+        self, runtime: Callable[[], Runtime], options: TaskConfig, connection: CallersTransaction | None = None
+    ) -> None:
         self._runtime = runtime
         self._options = options
+        self._connection = connection
 
     @overload
     async def enqueue(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
@@ -25,7 +30,12 @@ class Enqueuer:
     async def enqueue(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
         """Accept one run of `func` and return its handle when the record is durable."""
         runtime = self._runtime()
-        return await runtime.accept(runtime.intake.build(func, args, kwargs, self._options))
+        task = runtime.intake.build(func, args, kwargs, self._options)
+        if self._connection is None:
+            return await runtime.accept(task)
+        if not self._connection.is_async:
+            raise ConfigError("this connection blocks whoever uses it; call enqueue_sync(...) with it, from a thread")
+        return await runtime.handing_over.accept(task, self._connection)
 
     @overload
     def enqueue_sync(self, func: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Task[R]: ...
@@ -34,12 +44,19 @@ class Enqueuer:
     def enqueue_sync(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
         """Accept one run of `func` from another thread and return its handle when the record is durable."""
         runtime = self._runtime()
-        return runtime.accept_from_thread(runtime.intake.build(func, args, kwargs, self._options))
+        task = runtime.intake.build(func, args, kwargs, self._options)
+        if self._connection is None:
+            return runtime.accept_from_thread(task)
+        if self._connection.is_async:
+            raise ConfigError("this connection is asynchronous; `await enqueue(...)` with it")
+        return runtime.handing_over.accept_now(task, self._connection)
 
     async def enqueue_many(
         self, func: Callable[..., Any], calls: Iterable[Sequence[Any] | Mapping[str, Any]]
     ) -> list[Task[Any]]:
         """Accept one run of `func` for each of `calls`, together or not at all."""
+        if self._connection is not None:
+            return [await self.enqueue(func, *args, **kwargs) for args, kwargs in map(_arguments, calls)]
         intake = self._runtime().intake
         tasks = intake.accept([intake.build(func, *_arguments(call), self._options) for call in calls])
         for task in tasks:

@@ -10,6 +10,7 @@ from typing import Any
 
 from uuid_utils import uuid7
 
+from outlive.core.cipher import is_sealed
 from outlive.core.codec import summarize
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
 from outlive.core.moves import Cancel, Enqueue, Fire, Log, Move, Withdraw
@@ -135,6 +136,8 @@ class Intake:
             facts.summary, facts.recoverable = summarize(args, kwargs), False
         else:
             facts.arguments = arguments
+            if is_sealed(arguments):
+                facts.summary = summarize(args, kwargs)
             facts.requeue_on_interrupt = effective.requeue_on_interrupt
         return facts
 

@@ -32,8 +32,8 @@ class Rescuer(Service):
         self._lease = process.limits.lease
         self._backend = backend
         self._claimer = claimer
-        self._runs_tasks = process.runs_tasks
         self._herald = herald
+        self._runs_tasks = process.runs_tasks
 
     async def step(self) -> None:
         """Rescue from every instance that is lost."""

@@ -17,6 +17,7 @@ from outlive.runtime.control import Control
 from outlive.runtime.deferred import DeferredJournal
 from outlive.runtime.dispatcher import SHUTDOWN, Dispatcher
 from outlive.runtime.drain import Drain
+from outlive.runtime.handing_over import HandingOver
 from outlive.runtime.herald import Herald
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
@@ -67,6 +68,7 @@ class Runtime:
         self.control.deferred = self._deferred
         journals = (self.journal, self._deferred)
         self.intake = Intake(process, backend, self.dispatcher, self.control, journals, self.claimer.wake)
+        self.handing_over = HandingOver(process, backend, self.intake, self._committed)
         self._drain = Drain(process, self.dispatcher, self.journal)
         self._rescuer = Rescuer(process, backend, self.claimer, self.herald)
         self._cancellations = Cancellations(process, backend, self.control)
@@ -84,11 +86,16 @@ class Runtime:
         if process.limits.retention_days is not None:
             services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
-            services += [self._deferred, self._cancellations]
+            services += [self._deferred, self._cancellations, self.handing_over]
         return services
 
     def _claim_again(self) -> None:
         self.claimer.wake()
+
+    def _committed(self) -> None:
+        """A record that a caller's transaction has accepted is there, for anybody."""
+        self.claimer.wake()
+        self.herald.signal(WORK)
 
     async def start(self) -> None:
         """Open the backend, recover what a dead process left, begin to run."""

@@ -3,6 +3,7 @@
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from outlive.admin import arguments, stats, tracebacks, waiting, words
 from outlive.admin.failures import fingerprint, grouped, kind_of
 from outlive.admin.pages.functions import histogram
+from outlive.admin.pages.schedules import change_of_clocks
 from outlive.admin.pages.task import draw
 from outlive.core.config import UNSET
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord
@@ -188,6 +190,20 @@ def test_frames_of_libraries_are_not_ones_own():
     assert told.text == "TimeoutError"
 
 
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("/srv/app/shop/mail.py", "shop/mail.py"),
+        ("/srv/other.py", "other.py"),
+        ("/srvx/other.py", "/srvx/other.py"),
+        ("C:\\app\\mail.py", "mail.py"),
+    ],
+)
+def test_files_are_told_from_where_modules_are_found(file, told):
+    text = f'  File "{file}", line 5, in send\n    raise'
+    assert tracebacks.parts(text, ["", "/srv", "/srv/app/", "C:\\app"])[0].file == told
+
+
 def test_what_is_no_traceback_is_one_part():
     assert [part.text for part in tracebacks.parts("worker died\nexit code 9")] == ["worker died\nexit code 9"]
     assert list(tracebacks.parts("")) == []
@@ -305,3 +321,16 @@ def test_a_short_attempt_is_still_seen():
     (lane,) = draw(replace(ended(0), created_at=NOW - 3600 * SECOND, end_time=NOW, history=attempts), NOW)
     assert lane.width == 4.0
     assert lane.x + lane.width <= 1000.0
+
+
+# -- schedules ---------------------------------------------------------------------------------------
+
+
+def test_changes_of_clocks_are_told():
+    berlin = ZoneInfo("Europe/Berlin")
+    october, november, march, april = (
+        datetime(2026, month, day, 9, tzinfo=berlin) for month, day in ((10, 24), (10, 26), (3, 28), (3, 30))
+    )
+    assert change_of_clocks(october, november) == "clocks go back before it"
+    assert change_of_clocks(march, april) == "clocks go forward before it"
+    assert change_of_clocks(april, october) == ""

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-from outlive import MissingDriverError
+from outlive import MissingExtraError
 from outlive.backends.order import KINDS
 from outlive.backends.postgres.batches import text_of
 from outlive.backends.postgres.statements import headers, migrations, query, row, source
@@ -73,5 +73,5 @@ def test_without_the_driver_the_error_names_the_extra(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("outlive.backends.postgres")]:
         monkeypatch.delitem(sys.modules, name)
 
-    with pytest.raises(MissingDriverError, match=r"outlive\[postgres\]"):
+    with pytest.raises(MissingExtraError, match=r"outlive\[postgres\]"):
         backend_from("postgresql://localhost/app")

@@ -1,5 +1,6 @@
 """Failures in groups: what fails, since when, how often; and another run for a whole group."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -56,7 +57,7 @@ class ErrorsPage:
             active="errors",
             failure=failure,
             bars=bars(failure, datetime.now(UTC)),
-            trace=tracebacks.parts(failure.newest.stacktrace or ""),
+            trace=tracebacks.parts(failure.newest.stacktrace or "", sys.path),
             records=failure.records[:_SHOWN],
             q=f"status:failed fn:{failure.newest.func} group:{fingerprint}",
         )

@@ -1,6 +1,7 @@
 """The catalogue of functions: how each is declared, and how its runs went."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,6 +12,7 @@ from outlive.admin import stats
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.sampler import newest
+from outlive.admin.tracebacks import short
 from outlive.core.filter import TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import FINAL, LIVE
@@ -86,7 +88,7 @@ class FunctionsPage:
             func=func,
             name=definition.display_name if definition else newest_first[0].func_name,
             definition=definition,
-            place=place_of(definition.func) if definition else None,
+            place=_place(definition) if definition else None,
             options=options_of(definition) if definition else {},
             figures=figures[0] if figures else None,
             histogram=histogram(finished),
@@ -99,6 +101,11 @@ def options_of(definition: Definition) -> dict[str, str]:
     merged = definition.effective.merged
     given = {name: getattr(merged, name, None) for name in _OPTIONS}
     return {name: _text(value) for name, value in given.items() if _is_told(name, value)}
+
+
+def _place(definition: Definition) -> str:
+    place, parenthesis, rest = place_of(definition.func).partition(" (")
+    return f"{place}{parenthesis}{short(rest, sys.path)}"
 
 
 def _is_told(name: str, value: Any) -> bool:

@@ -85,11 +85,12 @@ class SchedulesPage:
 
 def _coming(info: ScheduleInfo) -> list[tuple[datetime, str]]:
     """The next times, with what the zone's clock does before one."""
-    notes = ["", *(_change(before, after) for before, after in pairwise(info.next_fires))]
+    notes = ["", *(change_of_clocks(before, after) for before, after in pairwise(info.next_fires))]
     return list(zip(info.next_fires, notes, strict=False))
 
 
-def _change(before: datetime, after: datetime) -> str:
+def change_of_clocks(before: datetime, after: datetime) -> str:
+    """What the clocks of their zone do between two moments, in words; empty where they go on."""
     was, will_be = before.utcoffset(), after.utcoffset()
     if was is None or will_be is None or was == will_be:
         return ""

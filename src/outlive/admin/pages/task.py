@@ -1,6 +1,7 @@
 """One task: what happened to it, attempt by attempt, and what can be done."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ class TaskPage:
             record=record,
             waited=wait_of(record),
             waiting=await self._reasons(record, now),
-            lanes=draw(record, now),
+            lanes=draw(record, now, sys.path),
             arguments=arguments.shown(record, definition, values=desk.shows_arguments),
             can_edit=self._can_edit(record, definition) and desk.actions.access.may(user, "task.edit"),
             editable=editable,
@@ -136,7 +137,7 @@ class TaskPage:
         return [NoteView(one.action, one.actor, at) for one in notes if (at := moment(one.at)) is not None]
 
 
-def draw(record: TaskRecord, now: datetime) -> list[Lane]:
+def draw(record: TaskRecord, now: datetime, roots: Sequence[str] = ()) -> list[Lane]:
     """The attempts on one line of time, from acceptance to the end."""
     start, end = record.created_at, record.end_time or now
     total = max((end - start).total_seconds(), 1e-6)
@@ -155,7 +156,7 @@ def draw(record: TaskRecord, now: datetime) -> list[Lane]:
             Lane(
                 attempt,
                 [line for line in record.logs if attempt.started_at <= line.at < until],
-                tracebacks.parts(attempt.stacktrace or ""),
+                tracebacks.parts(attempt.stacktrace or "", roots),
                 max(0.0, (attempt.started_at - free_at).total_seconds()),
                 max(0.0, (ended - attempt.started_at).total_seconds()),
                 round(at(free_at), 1),

@@ -2,12 +2,12 @@
 
 from importlib import import_module
 
-from outlive.errors import MissingDriverError
+from outlive.errors import MissingExtraError
 
 try:
     import_module("asyncpg")
 except ImportError as error:
-    raise MissingDriverError("PostgreSQL needs asyncpg; install it with `pip install 'outlive[postgres]'`") from error
+    raise MissingExtraError("PostgreSQL needs asyncpg; install it with `pip install 'outlive[postgres]'`") from error
 
 from outlive.backends.postgres.backend import PostgresBackend
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from outlive.backends.postgres import server_time
+from outlive.backends.postgres import handed, server_time
 from outlive.backends.postgres.connections import Connections, Lane
 from outlive.backends.postgres.leases import PostgresLeases
 from outlive.backends.postgres.listener import Listener
@@ -19,13 +19,13 @@ from outlive.backends.postgres.statements import query
 from outlive.backends.postgres.writer import Claims, Writer, take_all, unhindered
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
-from outlive.core.moves import Move
+from outlive.core.moves import Enqueue, Move
 from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import LIVE, TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError
-from outlive.ports import Claim, Due, Instance, InstanceState, Notifier, Rescue, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Notifier, Rescue, Statement, Wanted
 
 #: Above every id, so the page before it is the first.
 _AFTER_ALL = chr(0x10FFFF)
@@ -62,6 +62,7 @@ class PostgresBackend:
         self._instances: set[str] = set()
         #: Locks and leaderships of all processes on the database.
         self.leases = PostgresLeases(self._connections, leasing, self._listener.hints, self._time)
+        self._tables = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -86,6 +87,7 @@ class PostgresBackend:
                 schema = await prepare(connection, self._schema)
             await self._learn_time()
             await self._listener.open(schema)
+            self._tables = f"{quoted(schema)}."
         except BaseException:
             await self._connections.close()
             raise
@@ -125,6 +127,10 @@ class PostgresBackend:
         """Apply the moves as one transaction."""
         return self._writer.apply(moves)
 
+    def accepting(self, facts: Enqueue) -> list[Statement]:
+        """Accept a record on a connection of the caller's, whose `search_path` does not matter."""
+        return handed.accepting(facts, self._tables)
+
     async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
         ahead = self._time.ahead
@@ -158,9 +164,23 @@ class PostgresBackend:
             self._instances.discard(instance)
         return rescued
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
         """Delete old ended records."""
-        rows = await self._query("prune", statuses=list(statuses), before=before + self._time.ahead, limit=limit)
+        rows = await self._query(
+            "prune",
+            statuses=list(statuses),
+            before=before + self._time.ahead,
+            limit=limit,
+            functions=None if functions is None else list(functions),
+            without=list(without),
+        )
         return int(rows[0][0])
 
     # -- reading ---------------------------------------------------------------------------------

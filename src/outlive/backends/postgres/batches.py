@@ -17,7 +17,7 @@ from outlive.backends.postgres.statements import bare, query, row, source
 from outlive.core.moves import OVERLAPS, Enqueue, Fire, Move, Permit, Requeue, Start, Withdraw
 from outlive.core.schedule import GAPS_KEPT
 
-_ENQUEUE, _LOG = KINDS.index("enqueue"), KINDS.index("log")
+_ENQUEUE, _LOG, _ADVANCE = (KINDS.index(kind) for kind in ("enqueue", "log", "advance"))
 _TYPES = {"moment": "float8"}
 
 #: How often a record is offered again whose key was held when it came and free when its holder was looked for.
@@ -149,20 +149,21 @@ def _has_key(move: Move) -> bool:
 
 
 def _plain_stages(moves: Sequence[Move]) -> Iterator[Run]:
-    """Each record moves once in a stage; lines of its log may join, unless the record itself is new."""
+    """Each record moves once in a stage, or says several times how far it is.
+
+    Lines of its log may join, unless the record itself is new.
+    """
     stage: Run = {}
-    moved: set[str] = set()
-    new: set[str] = set()
+    moved: dict[str, int] = {}
     for place, move in enumerate(moves):
         rank = kind_of(move)
-        if move.id in (new if rank == _LOG else moved):
+        before = moved.get(move.id)
+        if before is not None and (before == _ENQUEUE if rank == _LOG else not before == rank == _ADVANCE):
             yield stage
-            stage, moved, new = {}, set(), set()
+            stage, moved = {}, {}
         stage.setdefault(rank, []).append(place)
         if rank != _LOG:
-            moved.add(move.id)
-        if rank == _ENQUEUE:
-            new.add(move.id)
+            moved[move.id] = rank
     if stage:
         yield stage
 
@@ -178,7 +179,7 @@ def _apart(moves: Sequence[Move], places: list[int], rank: int) -> Iterator[list
     stage: list[int] = []
     seen: set[str] = set()
     for place in places:
-        if moves[place].id in seen and rank != _LOG:
+        if moves[place].id in seen and rank not in (_LOG, _ADVANCE):
             yield stage
             stage, seen = [], set()
         stage.append(place)

@@ -44,6 +44,8 @@ class Connections:
         self._settings = {**_SETTINGS, **settings}
         self._pool: asyncpg.Pool | None = None
         self._pid = os.getpid()
+        #: Connections that are made or given back though nobody waits for that any more.
+        self._unwanted: set[asyncio.Future[Any]] = set()
 
     @property
     def is_of_parent(self) -> bool:
@@ -85,6 +87,8 @@ class Connections:
 
     async def close(self) -> None:
         """Let go of the pool; the application's own stays open."""
+        while self._unwanted:
+            await asyncio.wait(self._unwanted)
         pool, self._pool = self._pool, None
         if pool is None or not isinstance(self._source, str):
             return
@@ -111,7 +115,7 @@ class Connections:
         if self._pool is None:
             raise BackendError("the backend on PostgreSQL is not open; await its open() first")
         try:
-            return await self._pool.acquire(timeout=PATIENCE)
+            return await self._acquire(self._pool)
         except TimeoutError as error:
             if self._pool.get_idle_size() or self._pool.get_size() < self._pool.get_max_size():
                 raise told(error) from error
@@ -121,6 +125,25 @@ class Connections:
             ) from error
         except Exception as error:
             raise told(error) from error
+
+    async def _acquire(self, pool: asyncpg.Pool) -> Connection:
+        if pool.get_idle_size():
+            return await pool.acquire(timeout=PATIENCE)
+        # Somebody who is cancelled while a connection is made would leave it open.
+        making = asyncio.ensure_future(pool.acquire(timeout=PATIENCE))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            self._unwanted.add(making)
+            making.add_done_callback(self._take_back)
+            raise
+
+    def _take_back(self, made: "asyncio.Future[Connection]") -> None:
+        self._unwanted.discard(made)
+        if not made.cancelled() and made.exception() is None:
+            giving = asyncio.ensure_future(self.give(made.result()))
+            self._unwanted.add(giving)
+            giving.add_done_callback(self._unwanted.discard)
 
     async def give(self, connection: Connection) -> None:
         """Give a connection back, whatever state it is in."""

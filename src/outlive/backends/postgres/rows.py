@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from outlive.core.audit import AuditEntry
+from outlive.core.progress import Progress
 from outlive.core.queues import QueueConfig, QueueDepth, QueueState
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord
 from outlive.core.schedule import ScheduleState
@@ -28,10 +29,11 @@ class Reader:
         return self._record(row, (), ())
 
     def whole(self, row: Iterable[Any], logs: Iterable[Iterable[Any]], past: Iterable[Iterable[Any]]) -> TaskRecord:
-        """A record with its log and all its attempts."""
+        """A record with its log, all its attempts, and its result, which stands last in the row."""
+        *row, result = row
         record = self.record(row)
         lines = tuple(LogLine(attempt, self._at(at), level, text) for attempt, at, level, text in logs)
-        return self._record(row, lines, (*map(self._attempt, past), *_last_attempt(record)))
+        return self._record(row, lines, (*map(self._attempt, past), *_last_attempt(record)), result)
 
     def instances(self, rows: Iterable[Iterable[Any]]) -> list[InstanceState]:
         """The instances of a list."""
@@ -54,13 +56,15 @@ class Reader:
             for name, pending, running, oldest in rows
         }
 
-    def _record(self, row: Iterable[Any], logs: Sequence[LogLine], history: Sequence[AttemptRecord]) -> TaskRecord:
+    def _record(
+        self, row: Iterable[Any], logs: Sequence[LogLine], history: Sequence[AttemptRecord], result: str | None = None
+    ) -> TaskRecord:
         (
             task_id, func, func_name, status, created_at, run_at, started_at, ended_at,
             attempts, fence, owner, error, stacktrace, reason, tags,
             source, timing, priority, executor, queue, label, schedule, run_key,
             idempotency_key, arguments, summary, options,
-            recoverable, requeue_on_interrupt, cancel_requested,
+            recoverable, requeue_on_interrupt, cancel_requested, progress,
         ) = row  # fmt: skip
         return TaskRecord(
             id=task_id,
@@ -93,6 +97,8 @@ class Reader:
             recoverable=recoverable,
             requeue_on_interrupt=requeue_on_interrupt,
             cancel_requested=cancel_requested,
+            progress=Progress.of(progress),
+            result=result,
             logs=logs,
             history=history,
         )

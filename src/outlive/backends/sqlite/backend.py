@@ -19,13 +19,13 @@ from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer, forked
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
-from outlive.core.moves import Move
+from outlive.core.moves import Enqueue, Move
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Statement, Wanted
 
 W = TypeVar("W", bound=Workers[Any])
 
@@ -108,6 +108,10 @@ class SqliteBackend:
         """Apply the moves as one transaction."""
         return self._writing.call(lambda writer: _apply(writer, moves))
 
+    def accepting(self, facts: Enqueue) -> list[Statement]:
+        """Accept a record on a connection of the caller's to this file."""
+        return handover.accepting(facts)
+
     async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
         return await self._writing.call(lambda writer: _claim(writer, wanted))
@@ -123,9 +127,23 @@ class SqliteBackend:
             lambda writer: self._rescue(writer, lambda connection: taking(connection, instance, now, reason), instance)
         )
 
-    async def prune(self, statuses: Collection[TaskStatus], before: float, limit: int) -> int:
+    async def prune(
+        self,
+        statuses: Collection[TaskStatus],
+        before: float,
+        limit: int,
+        functions: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> int:
         """Delete old ended records."""
-        return await self._change("prune", statuses=handover.json_list(statuses), before=before, limit=limit)
+        return await self._change(
+            "prune",
+            statuses=handover.json_list(statuses),
+            before=before,
+            limit=limit,
+            functions=None if functions is None else handover.json_list(functions),
+            without=handover.json_list(without),
+        )
 
     # -- reading ---------------------------------------------------------------------------------
 

@@ -4,9 +4,11 @@ import json
 import sqlite3
 from collections.abc import Collection
 
+from outlive.backends.sqlite.kinds import KINDS
 from outlive.backends.sqlite.rows import records
-from outlive.backends.sqlite.statements import sql
-from outlive.ports import Claim, Rescue, Wanted
+from outlive.backends.sqlite.statements import sql, sql_for
+from outlive.core.moves import Enqueue
+from outlive.ports import Claim, Rescue, Statement, Wanted
 
 
 def anything_due(connection: sqlite3.Connection, wanted: Wanted) -> bool:
@@ -41,6 +43,16 @@ def _values(wanted: Wanted) -> dict[str, object]:
         "queues": None if wanted.queues is None else json_list(wanted.queues),
         "without_queues": json_list(wanted.without_queues),
     }
+
+
+def accepting(facts: Enqueue) -> list[Statement]:
+    """The statements that accept a record, each for the case that the one before had no effect."""
+    kind = next(kind for kind in KINDS if kind.queries == ("enqueue",))
+    assert kind.otherwise is not None
+    accept = Statement(sql_for("enqueue", 1), tuple(kind.row(facts)))
+    if facts.idempotency_key is None:
+        return [accept]
+    return [accept, Statement(sql_for("stand_for", 1), tuple(kind.otherwise.row(facts)))]
 
 
 def rescue(connection: sqlite3.Connection, instance: str, now: float, reason: str) -> Rescue:

@@ -51,7 +51,8 @@ KINDS = (
     Kind(("enqueue",), _enqueue_row, Kind(("stand_for",), attrgetter("id", "idempotency_key"))),
     Kind(("permit",), attrgetter("id"), alone=permit),
     Kind(("start",), attrgetter("id", "fence", "owner", "at", "limited")),
-    Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason")),
+    Kind(("advance",), attrgetter("id", "fence", "progress")),
+    Kind(("settle",), attrgetter("id", "fence", "status.value", "at", "error", "stacktrace", "reason", "result")),
     Kind(("retry_attempt", "retry"), _pending_row),
     Kind(("give_up_attempt", "give_up"), _pending_row),
     Kind(("release",), attrgetter("id", "owner", "reason")),
@@ -59,5 +60,6 @@ KINDS = (
     Kind(("cancel",), attrgetter("id", "at", "reason")),
     Kind(("ask_cancel",), attrgetter("id", "reason")),
     Kind(("requeue_attempt", "requeue"), attrgetter("id", "at")),
+    Kind(("rewrite",), attrgetter("id", "had_arguments", "arguments", "had_result", "result")),
     Kind(("log",), attrgetter("id", "attempt", "at", "level", "message")),
 )

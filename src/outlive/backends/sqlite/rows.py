@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from outlive.core.audit import AuditEntry
+from outlive.core.progress import Progress
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
 from outlive.core.states import FINAL, TaskStatus
 from outlive.ports import Instance, InstanceState
@@ -19,13 +20,13 @@ def records(text: str) -> list[TaskRecord]:
     return [_record(values) for values in json.loads(text)]
 
 
-def whole_record(record: str, logs: str, history: str) -> TaskRecord:
-    """One record with its logs and all its attempts."""
+def whole_record(record: str, result: str | None, logs: str, history: str) -> TaskRecord:
+    """One record with its result, its logs and all its attempts."""
     values = json.loads(record)
     lines = tuple(
         LogLine(attempt, _at(whole, rest), level, text) for attempt, whole, rest, level, text in json.loads(logs)
     )
-    return _record(values, lines, _attempts(_record(values), json.loads(history)))
+    return _record(values, lines, _attempts(_record(values), json.loads(history)), result)
 
 
 def notes(text: str) -> list[AuditEntry]:
@@ -44,14 +45,19 @@ def instances(text: str) -> list[InstanceState]:
     ]
 
 
-def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequence[AttemptRecord] = ()) -> TaskRecord:
+def _record(
+    values: Sequence[Any],
+    logs: Sequence[LogLine] = (),
+    history: Sequence[AttemptRecord] = (),
+    result: str | None = None,
+) -> TaskRecord:
     (
         task_id, func, func_name, status,
         created_at, created_rest, run_at, run_rest, started_at, started_rest, ended_at, ended_rest,
         attempts, fence, owner, error, stacktrace, reason, tags,
         source, timing, priority, executor, queue, label, schedule, run_key,
         idempotency_key, arguments, summary, options,
-        recoverable, requeue_on_interrupt, cancel_requested,
+        recoverable, requeue_on_interrupt, cancel_requested, progress,
     ) = values  # fmt: skip
     return TaskRecord(
         id=task_id,
@@ -84,6 +90,8 @@ def _record(values: Sequence[Any], logs: Sequence[LogLine] = (), history: Sequen
         recoverable=bool(recoverable),
         requeue_on_interrupt=bool(requeue_on_interrupt),
         cancel_requested=bool(cancel_requested),
+        progress=Progress.of(progress),
+        result=result,
         logs=logs,
         history=history,
     )

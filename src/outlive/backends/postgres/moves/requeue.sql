@@ -23,7 +23,8 @@ wanted as (
 requeue as (
     update outlive_record as record set
         status = 'pending', started_at = null, ended_at = null, run_at = to_timestamp(wanted.at), attempts = 0,
-        owner = null, error = null, stacktrace = null, reason = null, cancel_requested = false, run_key = null
+        owner = null, error = null, stacktrace = null, reason = null, cancel_requested = false, run_key = null,
+        progress = null, result = null
     from wanted
     where record.id = wanted.id and case when wanted.is_first and record.final is not null then true end
     returning wanted.place, record.id

@@ -4,7 +4,7 @@
 start as (
     update outlive_record as record set
         status = 'running', fence = record.fence + 1, attempts = record.attempts + 1, started_at = to_timestamp(move.at),
-        error = null, stacktrace = null, reason = null
+        error = null, stacktrace = null, reason = null, progress = null
     from {rows}
     where record.id = move.id and case
         when record.status = 'pending' and record.fence = move.fence and record.owner = move.owner then

@@ -1,5 +1,5 @@
--- One record, by its id or by one that stands for it.
-select {record}
+-- One record with its result, by its id or by one that stands for it.
+select {record}, record.result
 from outlive_record as record
 where record.id = coalesce(
     (select known.id from outlive_record as known where known.id = :id),

@@ -2,6 +2,7 @@
 with old as (
     select id from outlive_record
     where ended_at < to_timestamp(:before::float8) and final = any(:statuses::text[])
+        and (:functions::text[] is null or func = any(:functions::text[])) and not func = any(:without::text[])
     order by ended_at limit :limit for update skip locked
 ),
 gone as (

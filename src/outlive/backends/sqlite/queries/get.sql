@@ -1,6 +1,7 @@
--- One record with its logs and the attempts it has left behind, by its id or by one that stands for it.
+-- One record with its result, its logs and the attempts it has left behind, by its id or by one that stands for it.
 select
     {record},
+    record.result,
     (
         select json_group_array(json_array(attempt, cast(at as integer), at - cast(at as integer), level, message))
         from (select attempt, at, level, message from outlive_log where task_id = record.id order by seq)

@@ -10,5 +10,6 @@ json_array(
     record.source, record.timing, record.priority, record.executor, record.queue, record.label, record.schedule,
     record.run_key,
     record.idempotency_key, record.arguments, record.summary, record.options,
-    record.recoverable, record.requeue_on_interrupt, record.cancel_requested
+    record.recoverable, record.requeue_on_interrupt, record.cancel_requested,
+    record.progress
 )

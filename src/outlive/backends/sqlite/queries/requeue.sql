@@ -7,7 +7,8 @@
 -- row: id, at
 update or ignore outlive_record set
     status = 'pending', started_at = null, ended_at = null, run_at = move.at, attempts = 0, owner = null,
-    error = null, stacktrace = null, reason = null, cancel_requested = 0, run_key = null
+    error = null, stacktrace = null, reason = null, cancel_requested = 0, run_key = null,
+    progress = null, result = null
 from {rows} as move
 where outlive_record.id = move.id and ended_at is not null and recoverable
     and not exists (

@@ -10,4 +10,5 @@ on conflict (name) do update set
     next_at = case when declared is excluded.declared or rule = excluded.rule then next_at else excluded.next_at end,
     rule = case when declared is excluded.declared then rule else excluded.rule end,
     policy = case when declared is excluded.declared then policy else excluded.policy end,
-    func = excluded.func, declared = excluded.declared;
+    func = excluded.func, declared = excluded.declared
+where declared is not excluded.declared or func <> excluded.func;
