@@ -52,6 +52,7 @@ from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 if TYPE_CHECKING:
     from outlive.backends.postgres import PostgresBackend
+    from outlive.backends.redis import RedisBackend
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
 SnapshotBackend = Backend
@@ -80,6 +81,7 @@ __all__ = [
     "QueueConfig",
     "QueueFullError",
     "QueueInfo",
+    "RedisBackend",
     "ScheduleConflictError",
     "ScheduleInfo",
     "ScheduledOnce",
@@ -118,7 +120,7 @@ __all__ = [
 ]
 
 #: What needs a driver that not everybody has installed, and where it is.
-_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres"}
+_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres", "RedisBackend": "outlive.backends.redis"}
 
 
 def __getattr__(name: str) -> Any:

@@ -113,6 +113,8 @@ class Backend(Protocol):
     def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
         """Apply all moves as one transaction; for each, say whether it took effect.
 
+        `BackendInDoubtError` where the connection broke and it is not known whether they were applied.
+
         The id of an `Enqueue` that meets a held idempotency key stands for the record that holds it from then on.
         """
         ...
@@ -268,6 +270,14 @@ class ImmediateBackend(Protocol):
     def forget(self, task_id: str) -> None:
         """Let go of an ended record that is kept elsewhere."""
         ...
+
+
+@runtime_checkable
+class BatchingBackend(Protocol):
+    """The capability of a backend that serves nobody else while it applies a batch: it says how long one should be."""
+
+    #: How many moves the journal puts together at most; what was written as one stays one, however long it is.
+    batch_size: int
 
 
 #: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
