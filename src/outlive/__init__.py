@@ -7,6 +7,7 @@ from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
+from outlive.core.events import LifecycleEvent, LogEvent
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
@@ -18,6 +19,7 @@ from outlive.errors import (
     BackendUnavailableError,
     ConfigError,
     DefinitionError,
+    EncryptionError,
     JournalFullError,
     MissingExtraError,
     NotInitializedError,
@@ -33,8 +35,14 @@ from outlive.errors import (
     WouldDeadlockError,
 )
 from outlive.manager import TaskManager, add_tasks
+from outlive.observers.attach import TaskLogHandler
+from outlive.observers.file import FileLogger
+from outlive.observers.memory import InMemoryLogger
+from outlive.observers.observer import TaskObserver
+from outlive.observers.stdout import StdoutLogger
 from outlive.ports import Backend
 from outlive.router import TaskRouter
+from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
@@ -42,6 +50,7 @@ from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 if TYPE_CHECKING:
     from outlive.backends.postgres import PostgresBackend
+    from outlive.backends.redis import RedisBackend
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
 SnapshotBackend = Backend
@@ -52,7 +61,13 @@ __all__ = [
     "BackendUnavailableError",
     "ConfigError",
     "DefinitionError",
+    "EncryptionError",
+    "FileLogger",
+    "InMemoryLogger",
     "JournalFullError",
+    "LifecycleEvent",
+    "LogEvent",
+    "LoggerChain",
     "ManagedBackgroundTasks",
     "MemoryBackend",
     "MissingExtraError",
@@ -63,11 +78,13 @@ __all__ = [
     "QueueConfig",
     "QueueFullError",
     "QueueInfo",
+    "RedisBackend",
     "ScheduleConflictError",
     "ScheduleInfo",
     "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
+    "StdoutLogger",
     "Task",
     "TaskAdmin",
     "TaskArgumentError",
@@ -77,7 +94,9 @@ __all__ = [
     "TaskErrorHandler",
     "TaskFailed",
     "TaskFilter",
+    "TaskLogHandler",
     "TaskManager",
+    "TaskObserver",
     "TaskRecord",
     "TaskRegistry",
     "TaskRouter",
@@ -96,7 +115,7 @@ __all__ = [
 ]
 
 #: What needs a driver that not everybody has installed, and where it is.
-_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres"}
+_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres", "RedisBackend": "outlive.backends.redis"}
 
 
 def __getattr__(name: str) -> Any:

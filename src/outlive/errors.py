@@ -1,5 +1,7 @@
 """Every error that outlive raises. One root; each message names the value that was wrong and the remedy."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 
 class OutliveError(Exception):
     """Root of all errors of outlive."""
@@ -39,6 +41,18 @@ class BackendError(OutliveError):
 
 class BackendUnavailableError(BackendError):
     """The backend cannot be written at the moment (disk full, locked, read-only, gone); nothing was changed."""
+
+
+class BackendInDoubtError(BackendUnavailableError):
+    """The connection broke while moves were applied, and nobody can say yet whether they were.
+
+    `ask_again` finds out: it applies them unless that has happened, once, and has their answers in either case; it
+    raises this error again while the backend is away.
+    """
+
+    def __init__(self, message: str, ask_again: Callable[[], Awaitable[Sequence[bool]]]) -> None:
+        super().__init__(message)
+        self.ask_again = ask_again
 
 
 class BackendLockedError(BackendUnavailableError):

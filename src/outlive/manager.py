@@ -1,7 +1,6 @@
 """`TaskManager`: what an application creates, and the place where everything is put together."""
 
 import asyncio
-import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from outlive.backends.callers import CallersConnection
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.urls import choose_backend
 from outlive.core.config import TaskConfig, TaskOptions, config_of
-from outlive.core.events import AttemptOverran, RuntimeEvent
+from outlive.core.events import AttemptOverran
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.queues import QueueConfig, declared_queues, queues_to_run
 from outlive.core.record import TaskRecord
@@ -29,13 +28,11 @@ from outlive.errors import ConfigError, NotInitializedError
 from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
-from outlive.observers.log import log_event
-from outlive.operations import Operations
+from outlive.operations import ManagerOptions, Operations
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
 from outlive.queues import Queues
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
-from outlive.runtime.options import ManagerOptions
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
@@ -47,10 +44,6 @@ from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Observer = Callable[[RuntimeEvent], None]
-
-_log = logging.getLogger("outlive")
 
 
 class TaskManager(Operations, Queues):
@@ -104,7 +97,6 @@ class TaskManager(Operations, Queues):
         max_size: int | None = None,
         run_tasks: bool = True,
         run_queues: Sequence[str] | None = None,
-        observers: Sequence[Observer] = (log_event,),
         clock: Clock | None = None,
         **options: Unpack[ManagerOptions],
     ) -> None:
@@ -129,7 +121,6 @@ class TaskManager(Operations, Queues):
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
-        self._observers = tuple(observers)
         self._clock: Clock = clock or SystemClock()
         self._memory = self.backend if isinstance(self.backend, MemoryBackend) else MemoryBackend()
         self._runtime: Runtime | None = None
@@ -287,7 +278,7 @@ class TaskManager(Operations, Queues):
                 if isinstance(schedule.turn, IntervalTurn):
                     schedule.turn.check(schedule.name, self._elections)
             runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
-            await runtime.start()
+            await self._start_observed(runtime)
             self._runtime = runtime
             for election in self._elections:
                 election.start(self.coordination)
@@ -307,6 +298,7 @@ class TaskManager(Operations, Queues):
         try:
             await runtime.stop(self._step_down)
         finally:
+            await self._close_observers()
             self._runtime = self._stopping = None
 
     def _leave_to_parent(self) -> None:
@@ -450,6 +442,7 @@ class TaskManager(Operations, Queues):
             self._queues,
             None if self.rehearsal else self._run_queues,
             self._runs_tasks or self.rehearsal is not None,
+            None if self._chain is None else self._chain.tell,
             self._plan,
             self.rehearsal,
         )
@@ -464,13 +457,6 @@ class TaskManager(Operations, Queues):
     def _report_overrun(self, call: Call) -> None:
         if isinstance(call, Task) and call.timeout is not None:
             self._emit(AttemptOverran(call.id, call.facts.func_name, call.timeout))
-
-    def _emit(self, event: RuntimeEvent) -> None:
-        for observer in self._observers:
-            try:
-                observer(event)
-            except Exception:  # noqa: BLE001 - an observer is the user's; what it breaks must not be the runtime
-                _log.exception("observer %r raised on %s", observer, type(event).__name__)
 
 
 def _positive(name: str, value: int | None) -> int | None:

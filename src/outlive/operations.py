@@ -1,24 +1,104 @@
-"""What a manager does around its tasks: the keys of what is stored."""
+"""What surrounds the tasks of a manager: the keys of what is stored, and who is told of them."""
 
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from outlive.core.config import config_of
-from outlive.definitions.encryption import FernetCipher, cipher_for
+from outlive.core.config import TaskOptions, config_of
+from outlive.core.events import RuntimeEvent
+from outlive.definitions.encryption import EncryptionKeys, FernetCipher, cipher_for
 from outlive.errors import ConfigError
-from outlive.runtime.options import ManagerOptions, split_options
+from outlive.observers.file import BACKUP_COUNT, MAX_BYTES, FileLogger
+from outlive.observers.log import log_event
+from outlive.observers.observer import FunctionObserver
+from outlive.ports import Observer
+from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.rotation import Rotation, rotate
+from outlive.runtime.runtime import Runtime
 from outlive.schedules import Schedules
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet, MultiFernet
 
+#: An observer, or a function that takes any event.
+Logger = Observer | Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is told of tasks, what is kept of them, and how."""
+
+    #: A Fernet key that encrypts stored arguments and results, or a list of which the first encrypts and all decrypt.
+    encrypt_args_key: EncryptionKeys | None = None
+    #: Who is told what tasks log and how they get on.
+    loggers: Sequence[Logger] | None = None
+    #: A file for what tasks log, short for a `FileLogger`; the next four are its options.
+    log_file: str | Path | None = None
+    log_file_max_bytes: int = MAX_BYTES
+    log_file_backup_count: int = BACKUP_COUNT
+    log_file_mode: str = "rotate"
+    log_lifecycle: bool = False
+
+
+class ManagerOptions(TaskOptions, total=False):
+    """The options of `Surroundings` and `TaskConfig` as keyword arguments; a test holds them together."""
+
+    encrypt_args_key: EncryptionKeys | None
+    loggers: Sequence[Logger] | None
+    log_file: str | Path | None
+    log_file_max_bytes: int
+    log_file_backup_count: int
+    log_file_mode: str
+    log_lifecycle: bool
+
+
+_NAMES = frozenset(field.name for field in fields(Surroundings))
+
+
+def split_options(options: ManagerOptions) -> tuple[Surroundings, TaskOptions]:
+    """The surroundings, and the options that are defaults for all tasks."""
+    given: dict[str, Any] = dict(options)
+    ours = {name: given.pop(name) for name in _NAMES & given.keys()}
+    return Surroundings(**ours), cast("TaskOptions", given)
+
 
 class Operations(Schedules):
-    """Encrypts what is stored."""
+    """Encrypts what is stored, and tells observers."""
 
     def __init__(self, options: ManagerOptions) -> None:
         self._surroundings, defaults = split_options(options)
         super().__init__(config_of(defaults), cipher=cipher_for(self._surroundings.encrypt_args_key))
+        observers = _observers(self._surroundings)
+        self._chain = LoggerChain(observers, self._emit) if observers else None
+
+    # -- observers -------------------------------------------------------------------------------
+
+    @property
+    def logger(self) -> LoggerChain | None:
+        """The observers, None without `loggers` and `log_file`."""
+        return self._chain
+
+    async def _start_observed(self, runtime: Runtime) -> None:
+        if self._chain is not None:
+            await self._chain.startup()
+        try:
+            await runtime.start()
+        except BaseException:
+            await self._close_observers()
+            raise
+
+    async def _close_observers(self) -> None:
+        if self._chain is not None:
+            await self._chain.close()
+
+    def _emit(self, event: RuntimeEvent) -> None:
+        log_event(event)
+        if self._chain is not None:
+            self._chain.tell(event)
+
+    # -- keys ------------------------------------------------------------------------------------
 
     @property
     def fernet(self) -> "Fernet | MultiFernet | None":
@@ -36,3 +116,27 @@ class Operations(Schedules):
         if not isinstance(cipher, FernetCipher):
             raise ConfigError("rotate_keys() needs the new key; give the manager encrypt_args_key=[new, old]")
         return await rotate(self.runtime.backend, self.runtime.journal, cipher)
+
+
+def _observers(options: Surroundings) -> list[Observer]:
+    observers = [_observer(one) for one in options.loggers or ()]
+    if options.log_file is None:
+        return observers
+    shorthand = FileLogger(
+        options.log_file,
+        max_bytes=options.log_file_max_bytes,
+        backup_count=options.log_file_backup_count,
+        mode=options.log_file_mode,
+        log_lifecycle=options.log_lifecycle,
+    )
+    if any(isinstance(one, FileLogger) and one.path == shorthand.path for one in observers):
+        return observers
+    return [*observers, shorthand]
+
+
+def _observer(given: Logger) -> Observer:
+    if hasattr(given, "handler") and not inspect.isclass(given):
+        return cast("Observer", given)
+    if inspect.isclass(given) or not callable(given):
+        raise ConfigError(f"loggers has {given!r}; give instances of TaskObserver, or functions that take an event")
+    return FunctionObserver(given)

@@ -1,11 +1,19 @@
 """The seams on one screen: what the runtime needs of a backend, an executor, a clock and an observer."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from outlive.core.audit import AuditEntry
 from outlive.core.events import RuntimeEvent
+from outlive.core.exchange import Claim as Claim
+from outlive.core.exchange import Due as Due
+from outlive.core.exchange import Instance as Instance
+from outlive.core.exchange import InstanceState as InstanceState
+from outlive.core.exchange import Lease as Lease
+from outlive.core.exchange import LeaseEvent as LeaseEvent
+from outlive.core.exchange import Rescue as Rescue
+from outlive.core.exchange import Statement as Statement
+from outlive.core.exchange import Wanted as Wanted
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Enqueue, Move
 from outlive.core.queues import QueueDepth, QueueState
@@ -13,102 +21,6 @@ from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.settle import Outcome
 from outlive.core.states import TaskStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One running process of the application; owns what it runs."""
-
-    id: str
-    host: str
-    pid: int
-    started_at: float
-    #: Seconds without a beat after which others may take it for dead.
-    lease: float = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an instance asks for in a claim: records of `functions`, up to `limit`."""
-
-    owner: str
-    functions: Collection[str]
-    limit: int
-    now: float
-    #: Records that are left alone.
-    refused: Collection[str] = ()
-    #: None for all queues.
-    queues: Collection[str] | None = None
-    #: Queues whose records are left alone.
-    without_queues: Collection[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceState:
-    """An instance as others see it."""
-
-    instance: Instance
-    #: When it last gave a sign, in seconds since the epoch.
-    beat_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What `Backend.claim` handed over."""
-
-    records: Sequence[TaskRecord]
-    #: When the earliest record that is not due yet can be claimed, in seconds since the epoch.
-    next_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What `Backend.due` found."""
-
-    schedules: Sequence[ScheduleState]
-    #: When the earliest schedule that is not due yet will be, in seconds since the epoch.
-    next_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rescue:
-    """What became of the records of a dead instance."""
-
-    requeued: Sequence[str] = ()
-    interrupted: Sequence[str] = ()
-    #: Whether the instance was found alive, so that nothing was taken from it.
-    is_alive: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who may act under a key, and until when."""
-
-    key: str
-    holder: str
-    #: Greater than the token of every lease that was granted before; a store that remembers it can refuse the others.
-    fence: int
-    taken_at: float
-    expires_at: float
-    #: Who waits for it, in the order of their turns; filled by `Leases.held` alone.
-    waiting: Sequence[str] = ()
-
-    def time_left(self, now: float) -> float:
-        """Seconds until it expires, 0 where it has."""
-        return max(0.0, self.expires_at - now)
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseEvent:
-    """What happened to a lease; elections note theirs, and every backend those that were forced."""
-
-    key: str
-    holder: str
-    #: The token of the lease that this was about.
-    fence: int
-    at: float
-    event: Literal["acquired", "released", "lost", "forced"]
-    reason: str | None = None
 
 
 class Leases(Protocol):
@@ -200,6 +112,8 @@ class Backend(Protocol):
 
     def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
         """Apply all moves as one transaction; for each, say whether it took effect.
+
+        `BackendInDoubtError` where the connection broke and it is not known whether they were applied.
 
         The id of an `Enqueue` that meets a held idempotency key stands for the record that holds it from then on.
         """
@@ -358,6 +272,14 @@ class ImmediateBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchingBackend(Protocol):
+    """The capability of a backend that serves nobody else while it applies a batch: it says how long one should be."""
+
+    #: How many moves the journal puts together at most; what was written as one stays one, however long it is.
+    batch_size: int
+
+
 #: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
 #: due sooner; a lease that was handed to a waiter (its holder).
 WORK, CANCEL, SCHEDULES, LEASE = "work", "cancel", "schedules", "lease"
@@ -389,14 +311,6 @@ class NotifyingBackend(Protocol):
     def notifier(self) -> Notifier:
         """What carries the hints; listeners may come before the backend is open."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL with a `?` for each of its values."""
-
-    text: str
-    values: tuple[Any, ...]
 
 
 @runtime_checkable
@@ -474,8 +388,8 @@ class Call(Protocol):
         """Tell the body, by `cancelled()`, that it should end."""
         ...
 
-    def log(self, level: str, message: str) -> None:
-        """Append a line to the log of the record; from any thread."""
+    def log(self, level: str, message: str, extra: Mapping[str, Any] = ...) -> None:
+        """Append a line to the log of the record, with `extra` as `key=value`; from any thread."""
         ...
 
 
@@ -493,6 +407,25 @@ class Executor(Protocol):
 
     def shutdown(self) -> None:
         """Take no more work; do not wait."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who is told of events, in their order and beside what happens.
+
+    What is plain runs in a thread of its own, coroutine functions on the event loop; what they raise is logged.
+    """
+
+    def startup(self) -> Any:
+        """Open what it needs; on the loop that it will be told on, where this is a coroutine function."""
+        ...
+
+    def handler(self, event: RuntimeEvent) -> Callable[[Any], Any] | None:
+        """What takes this event, None where it has no use for it. Called often: it must not wait."""
+        ...
+
+    def close(self) -> Any:
+        """Let go of everything; nothing more is told."""
         ...
 
 

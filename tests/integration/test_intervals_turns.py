@@ -349,7 +349,7 @@ async def test_a_fixed_rate_does_not_drift(timed, clock):
 
 async def test_a_lost_task_lock_ends_the_run(shared, trail):
     """Weaknesses 3.3 and 3.10: bodies ran on beside those of the next holder."""
-    manager = TaskManager(shared.backend(), observers=[shared.events.append], shutdown_grace=0.2)
+    manager = TaskManager(shared.backend(), loggers=[shared.events.append], shutdown_grace=0.2)
     trail.gate.clear()
     manager.interval(seconds=0.05, max_lock_seconds=0.1, name="cleanup")(trail.body())
     async with manager:

@@ -20,12 +20,8 @@ def database():
     return FakeDatabase()
 
 
-def silent(event):
-    """Keep the log quiet."""
-
-
 def shop(database, trail, **options):
-    manager, app = TaskManager(database, observers=[silent], **options), FastAPI()
+    manager, app = TaskManager(database, **options), FastAPI()
     manager.init_app(app)
 
     @app.get("/{mode}")
@@ -88,7 +84,7 @@ async def test_an_application_with_a_handler_for_our_errors_answers_itself_and_n
 
 async def test_one_refused_commit_takes_all_tasks_of_the_request_with_it(database):
     trail, app = Trail(), FastAPI()
-    manager = TaskManager(database, observers=[silent])
+    manager = TaskManager(database)
     manager.init_app(app)
 
     @app.get("/")
@@ -113,7 +109,7 @@ async def test_one_refused_commit_takes_all_tasks_of_the_request_with_it(databas
 
 async def test_an_immediate_task_that_runs_already_goes_on_when_a_later_one_is_refused(database):
     trail, gate, app = Trail(), Gate(), FastAPI()
-    manager = TaskManager(database, observers=[silent])
+    manager = TaskManager(database)
     manager.init_app(app)
 
     async def work():
@@ -140,7 +136,7 @@ async def test_an_immediate_task_that_runs_already_goes_on_when_a_later_one_is_r
 
 async def test_the_error_of_the_endpoint_is_reported_even_if_its_tasks_cannot_be(database):
     trail, app = Trail(), FastAPI()
-    manager = TaskManager(database, observers=[silent])
+    manager = TaskManager(database)
     manager.init_app(app)
 
     @app.get("/{kind}")
@@ -179,7 +175,7 @@ async def test_a_full_journal_answers_503_and_leaves_no_record(database):
 
 async def test_the_endpoint_itself_may_handle_a_full_journal(database):
     app, trail = FastAPI(), Trail()
-    manager = TaskManager(database, observers=[silent], journal_capacity=1)
+    manager = TaskManager(database, journal_capacity=1)
     manager.init_app(app)
 
     @app.get("/")
@@ -198,7 +194,7 @@ async def test_the_endpoint_itself_may_handle_a_full_journal(database):
 
 async def test_a_full_journal_in_a_plain_endpoint_answers_503(database):
     app, trail = FastAPI(), Trail()
-    manager = TaskManager(database, observers=[silent], journal_capacity=1)
+    manager = TaskManager(database, journal_capacity=1)
     manager.init_app(app)
 
     @app.get("/")
@@ -220,7 +216,7 @@ async def test_a_full_journal_in_a_plain_endpoint_answers_503(database):
 
 async def test_without_the_middleware_the_client_gets_503_too(database):
     app, trail = FastAPI(), Trail()
-    manager = TaskManager(database, observers=[silent])
+    manager = TaskManager(database)
 
     @app.get("/")
     async def endpoint(tasks: Tasks = Depends(manager.get_tasks)):  # noqa: B008 - the documented form
@@ -239,7 +235,7 @@ async def test_without_the_middleware_the_client_gets_503_too(database):
 
 async def test_results_of_tasks_are_kept_until_the_backend_takes_them(database, clock):
     gate = Gate()
-    manager = TaskManager(database, observers=[silent], clock=clock)
+    manager = TaskManager(database, clock=clock)
 
     async with manager:
         task = await manager.enqueue(gate.wait)
@@ -260,7 +256,7 @@ async def test_results_of_tasks_are_kept_until_the_backend_takes_them(database, 
 
 
 async def test_enqueue_outside_of_requests_raises_what_kept_it_from_being_accepted(database):
-    manager = TaskManager(database, observers=[silent])
+    manager = TaskManager(database)
 
     async with manager:
         database.is_up = False
@@ -275,7 +271,7 @@ async def test_enqueue_outside_of_requests_raises_what_kept_it_from_being_accept
 async def test_a_response_that_has_begun_breaks_off_when_a_later_task_cannot_be_stored(database):
     """The client must not take the response for complete."""
     app, trail = FastAPI(), Trail()
-    manager = TaskManager(database, observers=[silent])
+    manager = TaskManager(database)
     manager.init_app(app)
 
     class SchedulesWhileSending(Response):

@@ -21,7 +21,7 @@ def events():
 
 @pytest.fixture
 def manager(database, events, clock):
-    return TaskManager(database, clock=clock, observers=[events.append])
+    return TaskManager(database, clock=clock, loggers=[events.append])
 
 
 def troubles(events):

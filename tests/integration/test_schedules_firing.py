@@ -119,7 +119,7 @@ async def test_an_error_in_one_schedule_never_stops_another(tmp_path, clock):
             return super().apply_now(moves)
 
     events: list[object] = []
-    manager, trail = TaskManager(Refusing(), clock=clock, observers=[events.append]), Trail()
+    manager, trail = TaskManager(Refusing(), clock=clock, loggers=[events.append]), Trail()
     manager.schedule(every=10, name="bad", grace=HOUR)(lambda: trail.mark("bad"))
     manager.schedule(every=10, name="good")(lambda: trail.mark("good"))
 

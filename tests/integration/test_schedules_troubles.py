@@ -19,7 +19,7 @@ HOUR = 3600.0
 async def test_a_slot_that_meets_a_full_queue_is_a_rejected_record_and_the_next_one_fires(backend_url, clock):
     events, gate, trail = [], Gate(), Trail()
     queues = {"narrow": QueueConfig(concurrency=1, max_size=1)}
-    manager = TaskManager(backend_url, clock=clock, queues=queues, observers=[events.append], shutdown_grace=0.2)
+    manager = TaskManager(backend_url, clock=clock, queues=queues, loggers=[events.append], shutdown_grace=0.2)
 
     @manager.task(queue="narrow")
     async def fill() -> None:

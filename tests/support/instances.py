@@ -28,7 +28,7 @@ class Shared:
         return _Shared(self._memory)
 
     def instance(self, **options: Any) -> TaskManager:
-        given: dict[str, Any] = {"observers": [self.events.append], "shutdown_grace": 0.0, "lease": LEASE} | options
+        given: dict[str, Any] = {"loggers": [self.events.append], "shutdown_grace": 0.0, "lease": LEASE} | options
         return TaskManager(self.backend(), clock=self.clock, **given)
 
     def happened(self, kind):

@@ -107,6 +107,10 @@ def _wait_for(path: str) -> None:
         time.sleep(0.002)  # noqa: TID251 - long work
 
 
+def says_more() -> None:
+    task_log("said", n=1, thing={1})
+
+
 def say_token() -> None:
     context = get_task_context()
     assert context is not None

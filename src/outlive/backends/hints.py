@@ -35,7 +35,7 @@ class Hints:
         """Send a hint to the other processes; the same one twice at a time is one."""
         said = f" {about}" if len(about) <= _LONGEST else ""
         self._waiting[f"{self._name} {kind}{said}"] = None
-        if self._sending is None or self._sending.done():
+        if self._sending is None or self._sending.done() or not _is_here(self._sending):
             self._sending = asyncio.create_task(self._send_all(), name="outlive hints")
 
     async def _send_all(self) -> None:
@@ -48,7 +48,7 @@ class Hints:
     async def close(self) -> None:
         """Send what still waits."""
         sending, self._sending = self._sending, None
-        if sending is not None and sending.get_loop() is asyncio.get_running_loop():
+        if sending is not None and _is_here(sending):
             await asyncio.wait([sending])
 
     # -- from others -----------------------------------------------------------------------------
@@ -75,6 +75,11 @@ class Hints:
     def _tell(self, kind: str, about: str | None) -> None:
         for heard in list(self._listeners.get(kind, {}).values()):
             heard(about)
+
+
+def _is_here(task: asyncio.Task[None]) -> bool:
+    """Whether it will go on: one of another event loop, as after a fork, may not."""
+    return task.get_loop() is asyncio.get_running_loop()
 
 
 class _Ear:

@@ -1,11 +1,13 @@
 """Finds the backend that a URL names."""
 
-from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.errors import ConfigError
 from outlive.ports import Backend
+
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys", "redis+sentinel", "rediss+sentinel"})
 
 
 def choose_backend(backend: str | Backend | None, path: str | None, other: Backend | None) -> Backend:
@@ -17,10 +19,11 @@ def choose_backend(backend: str | Backend | None, path: str | None, other: Backe
 
 
 def backend_from(url: str) -> Backend:
-    """`memory://`, `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://host/name`, or a path for SQLite.
+    """`memory://`, `sqlite:///tasks.db`, `postgresql://host/name`, `redis://host:6379/0`, or a path for SQLite.
 
     A SQLite URL takes `?synchronous=NORMAL` and `?busy_timeout=5`, one of PostgreSQL `?schema=jobs` and
-    `?max_connections=8` beside what asyncpg understands.
+    `?max_connections=8` beside what asyncpg understands, one of Redis `?prefix=outlive` beside what redis-py
+    understands; `rediss://`, `unix://`, `valkey://` and `redis+sentinel://` name Redis, too.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
@@ -29,10 +32,12 @@ def backend_from(url: str) -> Backend:
         return _sqlite(url)
     if parts.scheme in ("postgresql", "postgres"):
         return _postgres(url)
+    if parts.scheme in REDIS_SCHEMES:
+        return _redis(url)
     if "://" in url:
         raise ConfigError(
-            f"no backend for {parts.scheme}://; use memory://, sqlite:///tasks.db, postgresql://host/name, or the path "
-            f"of a SQLite file"
+            f"no backend for {parts.scheme}://; use memory://, sqlite:///tasks.db, postgresql://host/name, "
+            "redis://host:6379/0, or the path of a SQLite file"
         )
     return SqliteBackend(url)
 
@@ -68,3 +73,14 @@ def _sqlite(url: str) -> Backend:
     except ValueError as error:
         raise ConfigError(f"busy_timeout={options['busy_timeout']!r} must be a number of seconds") from error
     return SqliteBackend(path, synchronous=synchronous, busy_timeout=busy_timeout)  # type: ignore[arg-type]
+
+
+def _redis(url: str) -> Backend:
+    # Here, so that who has no Redis needs no client.
+    from outlive.backends.redis import RedisBackend  # noqa: PLC0415
+
+    parts = urlsplit(url)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    prefix = dict(options).get("prefix", "outlive")
+    rest = urlencode([option for option in options if option[0] != "prefix"])
+    return RedisBackend(urlunsplit(parts._replace(query=rest)), prefix)

@@ -1,6 +1,65 @@
 """What the runtime reports. It emits these values; `observers` turn them into log lines and the like."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from outlive.core.states import TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """A task has called `task_log`."""
+
+    task_id: str
+    func_name: str
+    message: str
+    #: debug, info, warning or error.
+    level: str
+    timestamp: datetime
+    #: 0 for the first attempt.
+    attempt: int
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: What `task_log` was given beside the message.
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleEvent:
+    """A task has begun its first attempt, or has ended: success, failed, cancelled while it ran, or interrupted."""
+
+    task_id: str
+    func_name: str
+    status: TaskStatus
+    timestamp: datetime
+    #: 0 for the first attempt.
+    attempt: int
+    retries_used: int
+    #: Seconds that the last attempt took, None while it runs.
+    duration: float | None = None
+    error: str | None = None
+    stacktrace: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    queue: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class EventsDropped:
+    """An observer was so far behind that it will never be told of so many events."""
+
+    observer: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverFailed:
+    """An observer raised; nobody but itself is touched by it."""
+
+    observer: str
+    #: What it was told, or `startup` or `close`.
+    during: str
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +186,8 @@ RuntimeEvent = (
     | ServiceFailed
     | SlotsMissed
     | ScheduleFailed
+    | LogEvent
+    | LifecycleEvent
+    | EventsDropped
+    | ObserverFailed
 )

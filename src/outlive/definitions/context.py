@@ -6,8 +6,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from outlive.core.text import storable
-
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -31,8 +29,8 @@ class Run(Protocol):
         """The tags of the run."""
         ...
 
-    def log(self, level: str, message: str) -> None:
-        """Append a line to the log of the record; from any thread."""
+    def log(self, level: str, message: str, extra: Mapping[str, Any]) -> None:
+        """Append a line to the log of the record, with `extra` as `key=value`; from any thread."""
         ...
 
 
@@ -71,15 +69,15 @@ def task_log(message: str, *, level: str = "info", **extra: Any) -> None:
     """
     if level not in LEVELS:
         raise ValueError(f"level={level!r} is unknown; choose one of {', '.join(LEVELS)}")
-    text = _with_extra(str(message), extra)
     task = current.get()
     if task is None:
-        _outside.log(LEVELS[level], "%s", text)
+        _outside.log(LEVELS[level], "%s", with_extra(str(message), extra))
     else:
-        task.log(level, storable(text))
+        task.log(level, str(message), extra)
 
 
-def _with_extra(message: str, extra: Mapping[str, Any]) -> str:
+def with_extra(message: str, extra: Mapping[str, Any]) -> str:
+    """The line that a record keeps of a `task_log` call."""
     return " ".join([message, *(f"{key}={value!r}" for key, value in extra.items())]) if extra else message
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
@@ -20,6 +21,8 @@ from outlive.errors import TaskFailed, WouldDeadlockError
 from outlive.ports import Backend
 
 R = TypeVar("R")
+
+NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
 class TaskJournal(Protocol):
@@ -49,7 +52,7 @@ class TaskControl(Protocol):
     #: What locks inside the task work with.
     coordination: Coordination
 
-    def log(self, task: "Task[Any]", level: str, message: str) -> None:
+    def log(self, task: "Task[Any]", level: str, message: str, extra: Mapping[str, Any]) -> None:
         """Append a line to the record; callable from any thread."""
         ...
 
@@ -90,6 +93,7 @@ class Task(Generic[R]):
         "_started_event",
         "args",
         "attempts",
+        "began_at",
         "body",
         "context",
         "control",
@@ -154,6 +158,8 @@ class Task(Generic[R]):
         #: How many attempts in a row took their worker process with them.
         self.deaths = 0
         self.run_at = facts.run_at
+        #: When the attempt under way has begun; kept only where somebody is told of it.
+        self.began_at = facts.created_at
         #: How the body ended, None until the record has ended.
         self.outcome: Outcome | None = None
         self.runner: asyncio.Task[None] | None = None
@@ -386,6 +392,6 @@ class Task(Generic[R]):
         """Tell the body, by `cancelled()`, that it should end."""
         self.is_stopping = True
 
-    def log(self, level: str, message: str) -> None:
+    def log(self, level: str, message: str, extra: Mapping[str, Any] = NO_EXTRA) -> None:
         """Append a line to the log of the record; from any thread."""
-        self.control.log(self, level, message)
+        self.control.log(self, level, message, extra)

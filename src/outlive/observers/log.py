@@ -46,6 +46,16 @@ def _log_runtime(event: events.RuntimeEvent) -> None:
         case events.ServiceFailed(service, error):
             _runtime.error("%s failed and goes on", service, exc_info=error)
         case _:
+            _log_observer(event)
+
+
+def _log_observer(event: events.RuntimeEvent) -> None:
+    match event:
+        case events.EventsDropped(observer, count):
+            _runtime.warning("observer %s is behind and is not told of %d events", observer, count)
+        case events.ObserverFailed(observer, during, error):
+            _runtime.error("observer %s raised on %s", observer, during, exc_info=error)
+        case _:
             pass
 
 

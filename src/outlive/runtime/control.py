@@ -2,16 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import anyio
 
+from outlive.core.events import LogEvent
 from outlive.core.moves import AskCancel, Cancel, Log, Requeue
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled
 from outlive.core.states import FINAL, REQUEUABLE, TaskStatus
+from outlive.core.text import storable
+from outlive.definitions.context import with_extra
 from outlive.definitions.coordination import Coordination
 from outlive.definitions.task import Task
 from outlive.errors import TaskConflictError, TaskStateError, UnknownTaskError
@@ -21,6 +24,7 @@ from outlive.runtime.deferred import DeferredJournal
 from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Journal, commit
 from outlive.runtime.process import Process
+from outlive.runtime.telling import log_event
 
 #: Seconds between looks at a record that another process runs.
 LOOK = 0.25
@@ -32,6 +36,7 @@ class Control:
     def __init__(self, process: Process, backend: Backend, journal: Journal) -> None:
         self._store = process.store
         self._clock = process.clock
+        self._observe = process.observe
         self._backend = backend
         self._journal = journal
         self._loop = asyncio.get_running_loop()
@@ -43,14 +48,21 @@ class Control:
 
     # -- log -------------------------------------------------------------------------------------
 
-    def log(self, task: Task[Any], level: str, message: str) -> None:
-        """Append a line to a record; from any thread."""
-        move = Log(task.id, max(1, task.attempts), self._clock.now(), level, message)
+    def log(self, task: Task[Any], level: str, message: str, extra: Mapping[str, Any]) -> None:
+        """Append a line to a record and tell observers; from any thread."""
+        at = self._clock.now()
+        move = Log(task.id, max(1, task.attempts), at, level, storable(with_extra(message, extra)))
+        event = None if self._observe is None else log_event(task, level, message, at, extra)
         if threading.get_ident() == self._loop_thread:
-            task.journal.write([move])
+            self._log(task, move, event)
         else:
             with suppress(RuntimeError):  # a thread that outlived the event loop has nobody to write for it
-                self._loop.call_soon_threadsafe(task.journal.write, [move])
+                self._loop.call_soon_threadsafe(self._log, task, move, event)
+
+    def _log(self, task: Task[Any], move: Log, event: LogEvent | None) -> None:
+        task.journal.write([move])
+        if event is not None and self._observe is not None:
+            self._observe(event)
 
     # -- cancel ----------------------------------------------------------------------------------
 

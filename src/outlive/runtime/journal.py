@@ -4,21 +4,26 @@ The journal takes everything that is waiting, applies it as one transaction, tel
 timer: an idle system commits at once, a busy one batches by itself. Two kinds of writes differ only in what happens
 when the backend refuses: a `refusable` one (somebody asks to be accepted) is told so; any other must land, so it is
 held in its order and tried again until it does.
+
+Where a connection breaks in the middle, nobody knows for a while whether a batch was applied. It is asked about until
+that is known, and nothing else is written before. Who waits to be accepted is told so at once; if it turns out that the
+batch was applied, what was accepted for them is cancelled.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain
 
 from outlive.core.events import BackendRecovered, BackendTrouble, ServiceFailed
-from outlive.core.moves import Move
+from outlive.core.moves import Fire, Move
 from outlive.definitions.task import TaskJournal
-from outlive.errors import BackendError, JournalFullError
-from outlive.ports import Backend, ImmediateBackend
+from outlive.errors import BackendError, BackendInDoubtError, JournalFullError
+from outlive.ports import Backend, BatchingBackend, ImmediateBackend
 from outlive.runtime.process import Process
+from outlive.runtime.taking_back import taken_back
 
 #: Told the answers of the backend, one per move, or the error that kept all of them from being applied.
 Landed = Callable[[Sequence[bool], BaseException | None], None]
@@ -51,6 +56,7 @@ class Journal:
         self.on_applied: Callable[[Sequence[Move], Sequence[bool]], None] | None = None
         self._apply_now = backend.apply_now if isinstance(backend, ImmediateBackend) else None
         self._process = process
+        self._batch = backend.batch_size if isinstance(backend, BatchingBackend) else BATCH
         self._clock = process.clock
         self._emit = process.emit
         self._capacity = process.limits.journal_capacity
@@ -58,6 +64,8 @@ class Journal:
         self._waiting = 0
         self._loop = asyncio.get_running_loop()
         self._pause = 0.0
+        #: The batch that may have been applied, and how to find out.
+        self._in_doubt: tuple[list[_Entry], Callable[[], Awaitable[Sequence[bool]]]] | None = None
         # Whether a batch is on its way, or its turn has been asked for; there is never more than one.
         self._is_busy = True
         self._is_idle = asyncio.Event()
@@ -110,17 +118,24 @@ class Journal:
             self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
+        if self._in_doubt is not None:
+            (entries, ask_again), self._in_doubt = self._in_doubt, None
+            self._send(entries, _moves_of(entries), ask_again)
+            return
         if not self._entries:
             self._is_busy = False
             self._is_idle.set()
             return
-        self._apply(self._take())
+        entries = self._take()
+        moves = _moves_of(entries)
+        self._send(entries, moves, partial(self.backend.apply, moves))
 
-    def _apply(self, entries: list[_Entry]) -> None:
-        moves = entries[0].moves if len(entries) == 1 else list(chain.from_iterable(entry.moves for entry in entries))
+    def _send(
+        self, entries: list[_Entry], moves: Sequence[Move], apply: Callable[[], Awaitable[Sequence[bool]]]
+    ) -> None:
         applied: asyncio.Future[Sequence[bool]]
         try:
-            applied = asyncio.ensure_future(self.backend.apply(moves))
+            applied = asyncio.ensure_future(apply())
         except BackendError as error:
             applied = self._loop.create_future()
             applied.set_exception(error)
@@ -131,7 +146,7 @@ class Journal:
         size = len(taken[0].moves)
         while self._entries and not (taken[0].goes_alone or self._entries[0].goes_alone):
             size += len(self._entries[0].moves)
-            if size > BATCH:
+            if size > self._batch:
                 break
             taken.append(self._entries.popleft())
         return taken
@@ -146,6 +161,8 @@ class Journal:
             if self.on_applied is not None:
                 self.on_applied(moves, applied.result())
             self._land(entries, applied.result())
+        elif isinstance(error, BackendInDoubtError):
+            pause = self._wait_for_word(entries, error)
         elif isinstance(error, BackendError):
             pause = self._hold_back(entries, error)
         else:
@@ -191,15 +208,41 @@ class Journal:
             if entry.refusable:
                 self._tell(entry, (), error)
         self._entries.extendleft(reversed([entry for entry in entries if not entry.refusable]))
+        pause = self._next_pause(error)
+        return pause if self._entries else 0.0
+
+    def _wait_for_word(self, entries: list[_Entry], error: BackendInDoubtError) -> float:
+        """Tell who waits to be accepted that nobody knows, and say how long to wait before it is asked again."""
+        for entry in entries:
+            # A slot is taken for good where it was taken, so its writer learns what came of it.
+            if entry.refusable and not any(isinstance(move, Fire) for move in entry.moves):
+                self._tell(entry, (), error)
+                self._waiting += len(entry.moves)
+                entry.refusable, entry.landed = False, partial(self._take_back, entry.moves)
+        self._in_doubt = entries, error.ask_again
+        return self._next_pause(error)
+
+    def _take_back(self, moves: Sequence[Move], answers: Sequence[bool], error: BaseException | None) -> None:
+        undone = taken_back(moves, answers, self._clock.now()) if error is None else []
+        if undone:
+            self.write(undone)
+
+    def _next_pause(self, error: BackendError) -> float:
         if not self._pause:
             self._emit(BackendTrouble(error, self._waiting))
         self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
-        return self._pause if self._entries else 0.0
+        return self._pause
 
     def _report_recovery(self) -> None:
         if self._pause:
             self._pause = 0.0
             self._emit(BackendRecovered())
+
+
+def _moves_of(entries: list[_Entry]) -> Sequence[Move]:
+    if len(entries) == 1:
+        return entries[0].moves
+    return list(chain.from_iterable(entry.moves for entry in entries))
 
 
 async def commit(journal: TaskJournal, moves: Sequence[Move]) -> Sequence[bool]:

@@ -65,6 +65,8 @@ class Process:
     run_queues: Collection[str] | None = None
     #: Whether this process runs tasks, or only accepts them.
     runs_tasks: bool = True
+    #: Told of what tasks say and how they get on; None where nobody listens.
+    observe: Emit | None = None
     #: What fires by itself.
     plan: Plan = field(default_factory=Plan)
     #: How the tests of an application have it run.

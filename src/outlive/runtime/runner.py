@@ -22,6 +22,7 @@ from outlive.runtime.lane import Lane
 from outlive.runtime.process import Process
 from outlive.runtime.queues import Queues
 from outlive.runtime.service import PAUSE_AFTER_ERROR
+from outlive.runtime.telling import begun_event, ended_event
 
 LOST = Interrupted("this process lost its lease on the record; another instance decided its fate")
 UNSTORED = "how it ended could not be stored as it was: "
@@ -47,6 +48,7 @@ class Runner:
         self._store = process.store
         self._clock = process.clock
         self._emit = process.emit
+        self._observe = process.observe
         self._body_over = body_over
         self._try_again = try_again
         self._on_end, self._open = queues.ended, queues.give
@@ -69,6 +71,10 @@ class Runner:
         task.runner = self._loop.create_task(self._run(lane, task), context=context)
         self.running[task.runner] = task
         task.mark_started()
+        if self._observe is not None:
+            task.began_at = self._clock.now()
+            if task.attempts == 1:
+                self._observe(begun_event(task))
 
     def stop(self, task: Task[Any], stop_as: Cancelled | Interrupted, *, interrupt: bool) -> None:
         """Ask a running body to end, and count its end as `stop_as`; `interrupt` also breaks into its next await."""
@@ -137,9 +143,13 @@ class Runner:
     ) -> None:
         if error is not None:
             self._settle_plainly(task, outcome, move, error)
-        elif not answers[0]:
+            return
+        if not answers[0]:
             self._lose(task)
-        elif move.status is not TaskStatus.PENDING:
+            return
+        if self._observe is not None and move.event is not Event.RETRY:
+            self._observe(ended_event(task, move))
+        if move.status is not TaskStatus.PENDING:
             self._store.remove(task)
             self._on_end(task)
             task.mark_finished(move.status, outcome)

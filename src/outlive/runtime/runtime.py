@@ -199,7 +199,10 @@ class Runtime:
             await self.backend.close()
 
     async def _give_back(self) -> None:
-        left = await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
+        try:
+            left = await self.backend.rescue(self.process.instance.id, self.process.clock.now(), SHUTDOWN)
+        except BackendUnavailableError:
+            return  # the others rescue what was left when this instance beats no more
         if left.requeued:
             self.herald.signal(WORK)
 

@@ -9,8 +9,10 @@ from support.waiting import turns, until
 
 from outlive import BackendUnavailableError, JournalFullError
 from outlive.core.events import BackendRecovered, BackendTrouble, ServiceFailed
-from outlive.core.moves import Cancel, Enqueue, Log
+from outlive.core.moves import Cancel, Enqueue, Fire, Log, Settle
+from outlive.core.states import TaskStatus
 from outlive.definitions.registry import TaskRegistry
+from outlive.errors import BackendInDoubtError
 from outlive.ports import Instance
 from outlive.runtime.journal import BATCH, Journal, commit
 from outlive.runtime.process import Limits, Process
@@ -76,6 +78,27 @@ async def test_a_lone_write_is_committed_at_once_without_a_timer(journal, clock)
     before = clock.now()
     await asyncio.wait_for(commit(journal, [enqueue(1)]), 5)
     assert clock.now() == before
+
+
+async def test_a_backend_says_how_long_a_batch_should_be(database, clock, events):
+    database.batch_size = 30
+    process = Process(
+        Instance("me", "host", os.getpid(), clock.now()),
+        TaskRegistry(),
+        TaskStore(),
+        clock,
+        events.append,
+        Limits(),
+        persists=True,
+    )
+    journal = Journal(process, database)
+    journal.start()
+
+    whole = commit(journal, [enqueue(number) for number in range(100, 150)])
+    await asyncio.gather(whole, *(commit(journal, [enqueue(number)]) for number in range(40)))
+
+    assert [len(batch) for batch in database.batches] == [50, 30, 10]
+    await journal.close(1)
 
 
 async def test_moves_keep_the_order_in_which_they_were_written(journal, database):
@@ -222,3 +245,78 @@ async def test_closing_gives_up_after_its_patience_and_says_how_much_is_left(jou
 async def test_closing_twice_and_closing_before_the_start_are_harmless(journal):
     assert await journal.close(1) == 0
     assert await journal.close(1) == 0
+
+
+class Doubt:
+    """A database whose connection breaks in the middle of a batch, `before` or after it was applied."""
+
+    def __init__(self, database, *, applied):
+        self.is_over = asyncio.Event()
+        self._database = database
+        self._applied = applied
+        database.refuses = self._break
+
+    def _break(self, moves):
+        self._database.refuses = lambda moves: None
+        answers = self._database.memory.apply_now(moves) if self._applied else None
+        raise BackendInDoubtError("lost", lambda: self._word(moves, answers))
+
+    async def _word(self, moves, answers):
+        if not self.is_over.is_set():
+            raise BackendInDoubtError("still lost", lambda: self._word(moves, answers))
+        return answers if answers is not None else await self._database.apply(moves)
+
+
+async def pass_time_until(clock, condition):
+    for _ in range(50):
+        clock.advance(1)
+        await turns()
+        if condition():
+            return
+    raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_a_batch_in_doubt_is_asked_about_and_has_its_own_answers(journal, database, clock, applied):
+    doubt, answers = Doubt(database, applied=applied), Answers()
+    journal.write([enqueue(1), enqueue(1)], answers)
+    journal.write([Cancel("task-1", 2.0, "later")])
+    await pass_time_until(clock, lambda: True)
+    assert answers.told == []
+
+    doubt.is_over.set()
+    await pass_time_until(clock, lambda: answers.told)
+
+    assert answers.told == [([True, False], None)]
+    await until(lambda: database.memory._rows["task-1"].status is TaskStatus.CANCELLED)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("started_at", [None, 1.0])
+async def test_what_may_not_have_been_accepted_is_refused_at_once_and_never_runs(
+    journal, database, clock, applied, started_at
+):
+    doubt = Doubt(database, applied=applied)
+    move = enqueue(1)
+    move.started_at = started_at
+
+    with pytest.raises(BackendInDoubtError):
+        await commit(journal, [move])
+    doubt.is_over.set()
+    await pass_time_until(clock, lambda: "task-1" in database.memory._rows)
+    await until(lambda: database.memory._rows["task-1"].status is TaskStatus.CANCELLED)
+
+    assert "may not have been accepted" in (await database.get("task-1")).reason
+
+
+async def test_a_slot_in_doubt_is_waited_for(journal, database, clock):
+    doubt = Doubt(database, applied=True)
+    firing = asyncio.create_task(commit(journal, [Fire("task-1", "hourly", 1.0, 2.0, 1.5, 1.0), enqueue(1)]))
+    await pass_time_until(clock, lambda: True)
+    assert not firing.done()
+
+    doubt.is_over.set()
+    await pass_time_until(clock, firing.done)
+
+    assert list(firing.result()) == [False, True]
+    assert not database.moves_of(Settle)

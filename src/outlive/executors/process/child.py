@@ -6,14 +6,13 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
 from outlive.core.failure import failed
-from outlive.core.text import storable
 from outlive.definitions.context import current
 from outlive.executors.process.messages import Begun, Job, Line, Raised, Returned
 
@@ -88,9 +87,14 @@ class _Run:
         self.tags = job.tags
         self._pipe = pipe
 
-    def log(self, level: str, message: str) -> None:
+    def log(self, level: str, message: str, extra: Mapping[str, Any]) -> None:
         """Append a line to the log of the record."""
-        self._pipe.send(Line(level, message))
+        self._pipe.send(Line(level, message, {name: _portable(value) for name, value in extra.items()}))
+
+
+def _portable(value: Any) -> Any:
+    """A value that surely arrives as it is; of any other the text."""
+    return value if value is None or type(value) in (str, int, float, bool) else repr(value)
 
 
 def _do(job: Job, pipe: _Pipe) -> None:
@@ -116,7 +120,7 @@ def _returned(value: Any, pipe: _Pipe) -> Returned:
         return Returned(pickle.dumps(value))
     except Exception as error:  # noqa: BLE001 - the work is done; only its value has no way out of this process
         told = f"what the function returned cannot leave its process ({type(value).__name__}): {error}"
-        pipe.send(Line("warning", storable(told)))
+        pipe.send(Line("warning", told, {}))
         return Returned(pickle.dumps(None))
 
 

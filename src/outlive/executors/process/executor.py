@@ -169,7 +169,7 @@ class _Errand:
 
     def _hear(self, message: Begun | Line) -> None:
         if isinstance(message, Line):
-            self._call.log(message.level, message.message)
+            self._call.log(message.level, message.message, message.extra)
         else:
             self._tell(_resolve, self.begun, None)
 

@@ -28,6 +28,7 @@ class Line:
 
     level: str
     message: str
+    extra: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

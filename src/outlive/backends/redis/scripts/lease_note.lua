@@ -1,0 +1,4 @@
+-- Put an event into the history.
+-- needs: leases
+note_event(asked.event)
+return 1

@@ -1,0 +1,2 @@
+-- Why somebody was forced out.
+return call('get', P .. 'lost:' .. asked.holder)
