@@ -5,6 +5,7 @@ that hides nothing as an error, so each `type: ignore` says: this is refused.
 """
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, assert_type
@@ -17,7 +18,13 @@ from outlive import (
     BackendUnavailableError,
     ConfigError,
     DefinitionError,
+    EncryptionError,
+    FileLogger,
+    InMemoryLogger,
     JournalFullError,
+    LifecycleEvent,
+    LogEvent,
+    LoggerChain,
     MemoryBackend,
     MissingExtraError,
     NotInitializedError,
@@ -27,11 +34,13 @@ from outlive import (
     QueueConfig,
     QueueFullError,
     QueueInfo,
+    RedisBackend,
     ScheduleConflictError,
     ScheduledOnce,
     ScheduleInfo,
     SnapshotBackend,
     SqliteBackend,
+    StdoutLogger,
     Task,
     TaskAdmin,
     TaskArgumentError,
@@ -39,7 +48,9 @@ from outlive import (
     TaskContext,
     TaskFailed,
     TaskFilter,
+    TaskLogHandler,
     TaskManager,
+    TaskObserver,
     TaskRecord,
     TaskRegistry,
     TaskRouter,
@@ -82,6 +93,7 @@ backends: list[Backend] = [
     MemoryBackend(keep=100),
     SqliteBackend("tasks.db", synchronous="NORMAL"),
     PostgresBackend("postgresql://localhost/shop", max_connections=4),
+    RedisBackend("redis://localhost", prefix="shop"),
     StoringBackend(),
 ]
 old_name: SnapshotBackend = MemoryBackend()
@@ -188,6 +200,34 @@ def inside() -> str:
     return context.task_id if context is not None else ""
 
 
+# -- observers ---------------------------------------------------------------------------------------
+
+
+class Counting(TaskObserver):
+    """Counts what it is told."""
+
+    lines = 0
+
+    def on_log(self, event: LogEvent) -> None:
+        """A task has said something."""
+        self.lines += len(event.message)
+
+    async def on_lifecycle(self, event: LifecycleEvent) -> None:
+        """A task has begun or ended."""
+        assert_type(event.status, TaskStatus)
+
+
+heard = TaskManager(
+    loggers=[Counting(), FileLogger("tasks.log", mode="watched"), StdoutLogger(), InMemoryLogger()],
+    log_file="all.log",
+    log_lifecycle=True,
+    encrypt_args_key="key",
+)
+assert_type(heard.logger, LoggerChain | None)
+logging.getLogger("shop").addHandler(TaskLogHandler(logging.WARNING))
+FileLogger("tasks.log", max_bytes="10")  # type: ignore[arg-type]
+TaskManager(log_lifecycle="yes")  # type: ignore[arg-type]
+
 # -- locks -------------------------------------------------------------------------------------------
 
 lock, turn, leader = Lock("a"), TaskLock("b", min_lock_seconds=1), LeaderElection("c")
@@ -219,6 +259,7 @@ def locked_in_a_thread() -> None:
 # -- errors ------------------------------------------------------------------------------------------
 
 errors: Sequence[type[OutliveError]] = [
+    EncryptionError,
     BackendUnavailableError,
     ConfigError,
     DefinitionError,
