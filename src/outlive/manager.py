@@ -21,6 +21,7 @@ from outlive.core.events import AttemptOverran
 from outlive.core.filter import EVERYTHING, Page, TaskFilter
 from outlive.core.queues import QueueConfig, declared_queues, queues_to_run
 from outlive.core.record import TaskRecord
+from outlive.core.retention import checked
 from outlive.core.states import TaskStatus
 from outlive.definitions.coordination import Coordination, bind, unbind
 from outlive.definitions.task import Task
@@ -85,7 +86,6 @@ class TaskManager(Operations, Queues):
         max_concurrent_tasks: int | None = None,
         max_sync_threads: int | None = None,
         max_process_workers: int | None = None,
-        retention_days: float | None = None,
         shutdown_grace: float = 5.0,
         shutdown_timeout: float = 30.0,
         process_shutdown_timeout: float = 30.0,
@@ -109,9 +109,11 @@ class TaskManager(Operations, Queues):
             lease=lease,
             poll_interval=poll_interval,
             snapshot_interval=snapshot_interval,
-            retention_days=retention_days,
+            retention_days=self._surroundings.retention_days,
             room=room,
             journal_capacity=journal_capacity,
+            max_result_size=self._surroundings.max_result_size,
+            retention=checked(self._surroundings.retention),
         )
         self._persists = requeue_pending is not False
         self._queues = declared_queues(queues, max_size)

@@ -53,8 +53,9 @@ async def test_scripts_that_the_server_forgets_are_taught_again(backend, client)
     assert await backend.counts() == {TaskStatus.SUCCESS: 3}
 
 
-async def test_a_server_that_restarts_has_everything_and_is_found_again(tmp_path):
-    keeps = {"appendonly": "yes", "appendfsync": "always", "data_dir": tmp_path, "persist": True}
+@pytest.mark.parametrize("sync", ["always", "everysec"])
+async def test_a_server_that_restarts_has_everything_and_is_found_again(tmp_path, sync):
+    keeps = {"appendonly": "yes", "appendfsync": sync, "data_dir": tmp_path, "persist": True}
     with own_server(port=unused_port(), **keeps) as server:
         manager = TaskManager(RedisBackend(server.connection_url), poll_interval=0.1)
         started, gate = asyncio.Event(), asyncio.Event()
@@ -75,6 +76,40 @@ async def test_a_server_that_restarts_has_everything_and_is_found_again(tmp_path
             assert (await ended(manager, before.id)).status is TaskStatus.SUCCESS
             after = await manager.enqueue(work)
             assert (await ended(manager, after.id)).status is TaskStatus.SUCCESS
+
+
+async def test_a_server_that_forgets_everything_is_gone_on_with():
+    with own_server(port=unused_port(), save="") as server:
+        manager = TaskManager(server.connection_url, poll_interval=0.1, lease=0.6)
+        started, gate = asyncio.Event(), asyncio.Event()
+
+        @manager.task(name="work")
+        async def work() -> None:
+            started.set()
+            await gate.wait()
+
+        async with manager:
+            before = await manager.enqueue(work)
+            await started.wait()
+            server.terminate()
+            server.start()
+            gate.set()
+
+            after = await until(lambda: _accepted(manager, work))
+            assert (await ended(manager, after.id)).status is TaskStatus.SUCCESS
+            assert await manager.get(before.id) is None
+            await until(lambda: _is_announced(manager))
+
+
+async def _accepted(manager, task):
+    try:
+        return await manager.enqueue(task)
+    except BackendUnavailableError:
+        return None
+
+
+async def _is_announced(manager):
+    return [state.instance.id for state in await manager.backend.instances()] == [manager.runtime.process.instance.id]
 
 
 async def test_a_replica_is_refused_with_the_remedy():

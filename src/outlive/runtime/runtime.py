@@ -80,11 +80,14 @@ class Runtime:
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.queues]
+        services: list[Service] = [
+            Heartbeat(process, self.backend),
+            self._rescuer,
+            self.queues,
+            Pruner(process, self.backend),
+        ]
         if process.runs_tasks:
             services += [self.claimer, self._scheduler]
-        if process.limits.retention_days is not None:
-            services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
             services += [self._deferred, self._cancellations, self.handing_over]
         return services
