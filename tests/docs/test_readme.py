@@ -1,6 +1,7 @@
 """The code in the README and in the docs is run as it stands."""
 
 import ast
+import re
 import sqlite3
 from contextlib import closing
 
@@ -24,6 +25,12 @@ def test_every_block_runs(page, tmp_path, monkeypatch):
 def test_the_code_of_other_libraries_is_python(page):
     for block in blocks(page, "py"):
         ast.parse(block.text)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "::test_" in page.read_text(encoding="utf-8")], ids=str)
+def test_a_test_that_a_page_names_is_there(page):
+    for file, name in re.findall(r"(tests/[\w/]+\.py)::(test_\w+)", page.read_text(encoding="utf-8")):
+        assert re.search(rf"def {name}\(", (ROOT / file).read_text(encoding="utf-8")), f"{file}::{name}"
 
 
 def test_the_readme_application_does_what_the_readme_says(tmp_path, monkeypatch):

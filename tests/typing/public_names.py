@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, assert_type
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from outlive import (
     AdminUser,
@@ -31,6 +31,7 @@ from outlive import (
     OutliveError,
     Page,
     PostgresBackend,
+    Progress,
     QueueConfig,
     QueueFullError,
     QueueInfo,
@@ -40,6 +41,7 @@ from outlive import (
     ScheduleInfo,
     SnapshotBackend,
     SqliteBackend,
+    StatusRouter,
     StdoutLogger,
     Task,
     TaskAdmin,
@@ -63,6 +65,7 @@ from outlive import (
     cancelled,
     get_task_context,
     hash_password,
+    progress,
     task_log,
 )
 from outlive.sync import (
@@ -158,6 +161,16 @@ TaskAdmin(app, manager, "/jobs", auth=("ada", hash_password("secret")), read_onl
 TaskAdmin(app, manager, auth=5)  # type: ignore[arg-type]
 AdminUser("ada", "king")  # type: ignore[arg-type]
 
+jobs = StatusRouter(manager, "/work", functions=["report"])
+app.include_router(jobs)
+
+
+@app.post("/reports")
+async def begin() -> Response:
+    """202 and the address of the status."""
+    return jobs.accepted(await manager.enqueue(report))
+
+
 # -- looking and acting ------------------------------------------------------------------------------
 
 
@@ -166,6 +179,7 @@ async def look(task_id: str) -> None:
     assert_type(await manager.get(task_id), TaskRecord | None)
     found = await manager.find(TaskFilter(statuses=frozenset({TaskStatus.FAILED})), Page(limit=5))
     assert_type(found, list[TaskRecord])
+    assert_type(found[0].progress, Progress | None)
     assert_type(await manager.counts(), dict[TaskStatus, int])
     assert_type(await manager.queues(), list[QueueInfo])
     assert_type(await manager.schedules(), list[ScheduleInfo])
@@ -197,6 +211,8 @@ def inside() -> str:
     context = get_task_context()
     assert_type(context, TaskContext | None)
     assert_type(cancelled(), bool)
+    progress(1, 2, "half of it")
+    progress("half")  # type: ignore[arg-type]
     return context.task_id if context is not None else ""
 
 
