@@ -59,7 +59,7 @@ class Bench:
 
     def manager(self, prefix: str | None = None) -> TaskManager:
         """A manager on this server that knows the task."""
-        manager = TaskManager(RedisBackend(self.url, prefix or uuid4().hex), room=2 * DRAIN, observers=[])
+        manager = TaskManager(RedisBackend(self.url, prefix or uuid4().hex), room=2 * DRAIN)
         manager.task(name="bench:noop")(noop)
         return manager
 
@@ -139,7 +139,7 @@ class Bench:
 
     async def start_idle(self) -> float:
         """Milliseconds from call to start, in one process."""
-        manager, found = TaskManager(RedisBackend(self.url, uuid4().hex), observers=[]), list[float]()
+        manager, found = TaskManager(RedisBackend(self.url, uuid4().hex)), list[float]()
 
         @manager.task(name="body")
         async def body(called: float) -> None:

@@ -9,10 +9,11 @@ from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
 from outlive.core.events import LifecycleEvent, LogEvent
 from outlive.core.filter import Page, TaskFilter
+from outlive.core.progress import Progress
 from outlive.core.queues import QueueConfig
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
-from outlive.definitions.context import TaskContext, cancelled, get_task_context, task_log
+from outlive.definitions.context import TaskContext, cancelled, get_task_context, progress, task_log
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.task import Task
 from outlive.errors import (
@@ -46,6 +47,7 @@ from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
+from outlive.status import StatusRouter
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ __all__ = [
     "OutliveError",
     "Page",
     "PostgresBackend",
+    "Progress",
     "QueueConfig",
     "QueueFullError",
     "QueueInfo",
@@ -84,6 +87,7 @@ __all__ = [
     "ScheduledOnce",
     "SnapshotBackend",
     "SqliteBackend",
+    "StatusRouter",
     "StdoutLogger",
     "Task",
     "TaskAdmin",
@@ -111,6 +115,7 @@ __all__ = [
     "cancelled",
     "get_task_context",
     "hash_password",
+    "progress",
     "task_log",
 ]
 

@@ -31,6 +31,10 @@ class EncryptionError(TaskArgumentError):
     """What is stored of a task is encrypted, and no key that is there decrypts it; nothing was changed."""
 
 
+class ResultNotStoredError(OutliveError, LookupError):
+    """The function has returned something that is not there any more; the message says why."""
+
+
 class MissingExtraError(OutliveError, ImportError):
     """A library that an option needs is not installed; the message names the extra that brings it."""
 

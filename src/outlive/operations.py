@@ -1,7 +1,7 @@
 """What surrounds the tasks of a manager: the keys of what is stored, and who is told of them."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -40,6 +40,12 @@ class Surroundings:
     log_file_backup_count: int = BACKUP_COUNT
     log_file_mode: str = "rotate"
     log_lifecycle: bool = False
+    #: Bytes of what is stored of a result; of a larger one only its type is kept, with 0 of all.
+    max_result_size: int = 64 * 1024
+    #: Days that ended records are kept, interrupted ones excepted, which stay; on a definition its own.
+    retention_days: float | None = None
+    #: Days that records are kept which ended in some status, like `{"failed": 90, "success": 1}`.
+    retention: Mapping[str, float] | None = None
 
 
 class ManagerOptions(TaskOptions, total=False):
@@ -52,6 +58,8 @@ class ManagerOptions(TaskOptions, total=False):
     log_file_backup_count: int
     log_file_mode: str
     log_lifecycle: bool
+    max_result_size: int
+    retention: Mapping[str, float] | None
 
 
 _NAMES = frozenset(field.name for field in fields(Surroundings))

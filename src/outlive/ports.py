@@ -392,6 +392,10 @@ class Call(Protocol):
         """Append a line to the log of the record, with `extra` as `key=value`; from any thread."""
         ...
 
+    def advance(self, done: float, total: float | None, message: str | None) -> None:
+        """Say how far the attempt has come; from any thread."""
+        ...
+
 
 class Executor(Protocol):
     """A way to run a body. `call` never raises what the body raised; it returns the outcome."""

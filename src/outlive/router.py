@@ -216,6 +216,8 @@ class Declarations:
             self._plan.check(options.name)
         definition = self.registry.register(func, options, implied=True) if is_new else self.registry.of(func)
         definition.check_schedulable()
+        if options.retention_days is not None and not is_new:
+            raise DefinitionError(f"{definition.display_name}: give retention_days to the decorator that declares it")
         name = options.name or definition.identity
         label = None if name == definition.identity else options.name
         options = UNSET if is_new else replace(options, name=label)

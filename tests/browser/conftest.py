@@ -1,9 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from support.browsing import CHROMIUM, Served, looking, served
 from support.showcase import Showcase
+
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -25,5 +27,5 @@ def site() -> Iterator[Served]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with looking(browser) as page:
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         yield page

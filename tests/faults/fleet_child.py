@@ -18,7 +18,7 @@ THREADS = 8
 WRITERS = 16
 
 url, folder = sys.argv[1], Path(sys.argv[2])
-manager = TaskManager(url, lease=3.0, poll_interval=0.3, max_concurrent_tasks=8, shutdown_grace=1.0, observers=[])
+manager = TaskManager(url, lease=3.0, poll_interval=0.3, max_concurrent_tasks=8, shutdown_grace=1.0)
 
 
 def write(name: str, *words: object) -> None:

@@ -95,7 +95,7 @@ class Fleet:
         return counts
 
     async def _records(self) -> dict[str, Any]:
-        manager = TaskManager(self.url, observers=[])
+        manager = TaskManager(self.url)
         await manager.backend.open()
         try:
             found: dict[str, Any] = {}
@@ -117,7 +117,7 @@ class Fleet:
 
     async def settle(self, seconds: float = 40.0) -> None:
         """Wait until nothing is live any more."""
-        manager = TaskManager(self.url, observers=[])
+        manager = TaskManager(self.url)
         await manager.backend.open()
         try:
             await until(lambda: _is_quiet(manager), seconds)

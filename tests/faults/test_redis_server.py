@@ -17,6 +17,7 @@ from outlive.backends.redis.scripts import migrations
 from outlive.core.filter import EVERYTHING, Page
 from outlive.errors import BackendError
 from outlive.ports import Instance, Wanted
+from outlive.runtime.journal import commit
 
 
 @pytest.fixture
@@ -53,8 +54,9 @@ async def test_scripts_that_the_server_forgets_are_taught_again(backend, client)
     assert await backend.counts() == {TaskStatus.SUCCESS: 3}
 
 
-async def test_a_server_that_restarts_has_everything_and_is_found_again(tmp_path):
-    keeps = {"appendonly": "yes", "appendfsync": "always", "data_dir": tmp_path, "persist": True}
+@pytest.mark.parametrize("sync", ["always", "everysec"])
+async def test_a_server_that_restarts_has_everything_and_is_found_again(tmp_path, sync):
+    keeps = {"appendonly": "yes", "appendfsync": sync, "data_dir": tmp_path, "persist": True}
     with own_server(port=unused_port(), **keeps) as server:
         manager = TaskManager(RedisBackend(server.connection_url), poll_interval=0.1)
         started, gate = asyncio.Event(), asyncio.Event()
@@ -75,6 +77,40 @@ async def test_a_server_that_restarts_has_everything_and_is_found_again(tmp_path
             assert (await ended(manager, before.id)).status is TaskStatus.SUCCESS
             after = await manager.enqueue(work)
             assert (await ended(manager, after.id)).status is TaskStatus.SUCCESS
+
+
+async def test_a_server_that_forgets_everything_is_gone_on_with():
+    with own_server(port=unused_port(), save="") as server:
+        manager = TaskManager(server.connection_url, poll_interval=0.1, lease=0.6)
+        started, gate = asyncio.Event(), asyncio.Event()
+
+        @manager.task(name="work")
+        async def work() -> None:
+            started.set()
+            await gate.wait()
+
+        async with manager:
+            before = await manager.enqueue(work)
+            await started.wait()
+            server.terminate()
+            server.start()
+            gate.set()
+
+            after = await until(lambda: _accepted(manager, work))
+            assert (await ended(manager, after.id)).status is TaskStatus.SUCCESS
+            assert await manager.get(before.id) is None
+            await until(lambda: _is_announced(manager))
+
+
+async def _accepted(manager, task):
+    try:
+        return await manager.enqueue(task)
+    except BackendUnavailableError:
+        return None
+
+
+async def _is_announced(manager):
+    return [state.instance.id for state in await manager.backend.instances()] == [manager.runtime.process.instance.id]
 
 
 async def test_a_replica_is_refused_with_the_remedy():
@@ -249,3 +285,13 @@ async def test_a_manager_ends_although_its_server_is_away():
 async def test_a_manager_that_ends_at_once_does_not_hang(number):
     async with asyncio.timeout(9), TaskManager(f"{server_url()}?prefix={uuid4().hex}"):
         pass
+
+
+async def test_text_that_cannot_be_sent_fails_alone(prefix):
+    async with TaskManager(f"{server_url()}?prefix={prefix}") as manager:
+        journal = manager.runtime.journal
+        writes = [commit(journal, [enqueue(task_id)]) for task_id in ("t", "\ud800", "u")]
+        answers = await asyncio.gather(*writes, return_exceptions=True)
+
+        assert [list(answers[0]), list(answers[2])] == [[True], [True]]
+        assert isinstance(answers[1], TypeError)

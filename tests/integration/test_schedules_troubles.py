@@ -6,12 +6,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
-from support.recording import Gate, Trail
+from support.recording import Gate, Trail, captured_log
 from support.slots import advance, runs
 from support.waiting import turns, until
 
-from outlive import QueueConfig, QueueFullError, TaskManager, TaskStatus
-from outlive.core.events import SlotsMissed
+from outlive import BackendUnavailableError, QueueConfig, QueueFullError, TaskManager, TaskStatus
+from outlive.core.events import ScheduleFailed, SlotsMissed
+from outlive.observers.log import log_event
 
 HOUR = 3600.0
 
@@ -37,7 +38,7 @@ async def test_a_slot_that_meets_a_full_queue_is_a_rejected_record_and_the_next_
         (record,) = info.last_runs
         assert record.status is TaskStatus.REJECTED
         assert "queue 'narrow' is full" in record.reason
-        assert [event.schedule for event in events if isinstance(event, SlotsMissed)] == ["narrow"]
+        await until(lambda: [event.schedule for event in events if isinstance(event, SlotsMissed)] == ["narrow"])
 
         gate.open.set()
         await until(lambda: all(task.func_name != "fill" for task in manager.store))
@@ -84,6 +85,15 @@ async def test_a_database_that_is_locked_for_a_while_loses_no_slot(tmp_path, clo
         found = [record.run_at.timestamp() - start for record in records if record.schedule == name]
         assert found == [pytest.approx(n) for n in range(1, len(found) + 1)]
         assert len(found) >= 11
+
+
+def test_the_log_has_a_trace_of_what_broke_and_none_of_a_backend_that_is_away():
+    with captured_log("outlive") as lines:
+        log_event(ScheduleFailed("check", BackendUnavailableError("the file is locked")))
+        log_event(ScheduleFailed("check", ValueError("no")))
+
+    assert lines[0].getMessage() == "schedule check could not be fired and is tried again: the file is locked"
+    assert [bool(line.exc_info) for line in lines] == [False, True]
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])

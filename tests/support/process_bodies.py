@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from outlive import get_task_context, task_log
+from outlive import get_task_context, progress, task_log
 
 
 class CustomError(Exception):
@@ -115,3 +115,9 @@ def say_token() -> None:
     context = get_task_context()
     assert context is not None
     task_log(str(context.fencing_token))
+
+
+def count_to(end: int) -> int:
+    for number in range(1, end + 1):
+        progress(number, end, f"number {number}")
+    return end

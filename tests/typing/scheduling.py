@@ -4,6 +4,7 @@ Both count an ignore that hides nothing as an error, so each `type: ignore` here
 """
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, assert_type
 
@@ -185,3 +186,13 @@ async def endpoint(
     assert_type(asked.schedule(size, "a"), Task[int])
     assert_type(managed.add_task(size, "a"), str)
     return tasks.schedule(declared, "ada@example.com").id
+
+
+async def once(at: datetime) -> None:
+    """A run that comes once is of the function's type."""
+    assert_type(await manager.schedule_once(count, "a", limit=1, run_at=at, run_key="count"), Task[int])
+    assert_type(await manager.schedule_once(size, "a", run_at=at, run_key="size", priority=5), Task[int])
+    await manager.schedule_once(count, "a", run_at=at)  # type: ignore[call-overload]
+    await manager.change_schedule("nightly", cron="0 3 * * *", overlap="wait")
+    await manager.change_schedule("nightly", overlap="never")  # type: ignore[arg-type]
+    await manager.add_schedule(nothing, every=60, retries=2, jitter=5)

@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 
 from pydantic import SecretBytes, SecretStr
 
+from outlive.core.cipher import is_sealed
 from outlive.core.record import TaskRecord
 from outlive.definitions.definition import Definition
 
@@ -51,6 +52,18 @@ def shown(record: TaskRecord, definition: Definition | None, *, values: bool) ->
     return Arguments(found, note)
 
 
+def result(record: TaskRecord, *, values: bool) -> Arguments | None:
+    """What the function returned, None where nothing was kept."""
+    if record.result is None:
+        return None
+    if is_sealed(record.result):
+        return Arguments(nothing="It is encrypted.")
+    if not values:
+        return Arguments(nothing="Hidden, see TaskAdmin(display_func_args=True).")
+    clean = _clean("", json.loads(record.result))
+    return Arguments([Shown("", "", clean if isinstance(clean, str) else json.dumps(clean, indent=2))])
+
+
 def redacted(record: TaskRecord, definition: Definition | None) -> str | None:
     """The stored arguments as JSON text, without what is secret."""
     stored = None if record.arguments is None else _stored(record.arguments)
@@ -84,7 +97,7 @@ def _is_secret(annotation: Any) -> bool:
 def _stored(text: str) -> dict[str, Any] | None:
     try:
         stored = json.loads(text)
-    except ValueError:  # encrypted
+    except ValueError:  # encrypted, or written by something else
         return None
     return cast("dict[str, Any]", stored) if isinstance(stored, dict) else None
 

@@ -14,6 +14,7 @@ from outlive.admin.sampler import Sampler
 from outlive.admin.sessions import Sessions
 from outlive.admin.waiting import LaneState
 from outlive.core.record import TaskRecord
+from outlive.definitions.results import shown_result
 from outlive.manager import TaskManager
 from outlive.ports import InstanceState
 
@@ -45,7 +46,14 @@ class Desk:
     def show_whole(self, record: TaskRecord) -> dict[str, Any]:
         """The same with what is read of one record alone."""
         attempts = [attempt.to_dict() for attempt in record.history]
-        return self.show(record) | {"attempts_history": attempts, "idempotency_key": record.idempotency_key}
+        more = {"attempts_history": attempts, "idempotency_key": record.idempotency_key, "result": self._result(record)}
+        return self.show(record) | more
+
+    def _result(self, record: TaskRecord) -> dict[str, Any] | None:
+        """What is kept of what the function returned, where values may be seen."""
+        if record.result is None or self.shows_arguments:
+            return shown_result(self.manager.registry.find(record.func), record.result)
+        return {"summary": "hidden", "why": "values are not shown, see TaskAdmin(display_func_args=True)"}
 
     def lanes(self) -> Mapping[str, LaneState]:
         """The slots of this process."""

@@ -85,6 +85,10 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "concurrency_limit": (lambda value: _is_count(value) and value > 0, "must be a whole number from 1"),
     "rate_limit": (_is_text, 'must be how many in which time, like "10/s" or "100/5m"'),
     "tags": (_are_tags, "must map text to text that can be stored"),
+    "retention_days": (
+        lambda value: _is_number(value, 0) and value > 0,
+        "must be more than 0 days; leave it out to keep what the manager keeps",
+    ),
     "on_error": (callable, "must be a function of the task and the exception"),
     "idempotency_key": (_is_text, _TEXT),
     "run_at": (_is_moment, "must be a datetime from 1970 to 9998"),

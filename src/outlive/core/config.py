@@ -72,6 +72,8 @@ class TaskConfig:
     run_in: float | None = None
     #: Run `after_*` tasks even if the endpoint raised. Default no.
     even_on_error: bool | None = None
+    #: Days that finished records of the function are kept; only on definitions and routers. Default: as the manager's.
+    retention_days: float | None = None
 
     def __post_init__(self) -> None:
         _refuse_wrong(self)
@@ -144,6 +146,7 @@ class TaskOptions(TypedDict, total=False):
     run_at: datetime | None
     run_in: float | None
     even_on_error: bool | None
+    retention_days: float | None
 
 
 def config_of(options: TaskOptions) -> TaskConfig:

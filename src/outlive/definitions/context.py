@@ -4,7 +4,10 @@ import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
+
+from outlive.core.text import storable
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -31,6 +34,10 @@ class Run(Protocol):
 
     def log(self, level: str, message: str, extra: Mapping[str, Any]) -> None:
         """Append a line to the log of the record, with `extra` as `key=value`; from any thread."""
+        ...
+
+    def advance(self, done: float, total: float | None, message: str | None) -> None:
+        """Say how far it has come; from any thread."""
         ...
 
 
@@ -79,6 +86,24 @@ def task_log(message: str, *, level: str = "info", **extra: Any) -> None:
 def with_extra(message: str, extra: Mapping[str, Any]) -> str:
     """The line that a record keeps of a `task_log` call."""
     return " ".join([message, *(f"{key}={value!r}" for key, value in extra.items())]) if extra else message
+
+
+def progress(done: float, total: float | None = None, message: str | None = None) -> None:
+    """Say how far the current task has come: `done` of `total`, in whatever unit, and what it is at.
+
+    The record shows the newest; call it as often as you like, it is not written each time. Nothing happens outside a
+    task. Callable from any thread that carries the task's context. Raises `ValueError` for what is no finite number.
+    """
+    for name, number in (("done", done), ("total", total)):
+        if number is not None and not _is_finite(number):
+            raise ValueError(f"{name}={number!r} is no finite number")
+    task = current.get()
+    if task is not None:
+        task.advance(done, total, None if message is None else storable(str(message)))
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, (int, float)) and isfinite(number)
 
 
 def cancelled() -> bool:

@@ -6,11 +6,12 @@ from functools import cached_property, partial
 from typing import Any
 
 from outlive.core.cipher import Cipher
-from outlive.core.codec import NO_CIPHER, ArgumentsCodec
+from outlive.core.codec import NO_CIPHER, ArgumentsCodec, hints_of
 from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
+from outlive.core.values import AnnotatedCodec, PlainCodec, ValueCodec
 from outlive.definitions.injection.parameters import NO_OVERRIDES, Overrides, Parameters, parameters_of
 from outlive.definitions.shipping import check_arguments, check_function
-from outlive.errors import DefinitionError
+from outlive.errors import ConfigError, DefinitionError
 
 
 class Definition:
@@ -32,7 +33,8 @@ class Definition:
     ) -> None:
         self.func = func
         self._overrides = overrides
-        self._cipher = cipher
+        #: What seals what is stored of its runs.
+        self.cipher = cipher
         self.declared = declared
         self.config = base.merge(config)
         self.identity = config.name or identity_of(func)
@@ -45,6 +47,8 @@ class Definition:
         """The options for one call; what the call says wins."""
         if options is UNSET:
             return self.effective
+        if options.retention_days is not None:
+            raise ConfigError("retention_days is an option of a definition, not of a call; give it to @manager.task()")
         self.executor_for(options)
         return EffectiveConfig.of(self.effective.merged.merge(options))
 
@@ -97,7 +101,13 @@ class Definition:
     @cached_property
     def codec(self) -> ArgumentsCodec:
         """Encodes the function's arguments; built at the first use, when annotations can be resolved."""
-        return ArgumentsCodec(self.func, self.signature, self._cipher)
+        return ArgumentsCodec(self.func, self.signature, self.cipher)
+
+    @cached_property
+    def result_codec(self) -> ValueCodec:
+        """Encodes what the function returns, by its annotation."""
+        hints = hints_of(self.func)
+        return AnnotatedCodec("return", hints["return"]) if "return" in hints else PlainCodec("return")
 
     def check_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise the `TypeError` that the call itself would raise."""

@@ -16,6 +16,7 @@ from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeed
 from outlive.core.states import FINAL, TaskStatus
 from outlive.definitions.coordination import Coordination
 from outlive.definitions.definition import Definition
+from outlive.definitions.results import decode_result
 from outlive.definitions.schedule import Turn
 from outlive.errors import TaskFailed, WouldDeadlockError
 from outlive.ports import Backend
@@ -54,6 +55,14 @@ class TaskControl(Protocol):
 
     def log(self, task: "Task[Any]", level: str, message: str, extra: Mapping[str, Any]) -> None:
         """Append a line to the record; callable from any thread."""
+        ...
+
+    def advance(self, task: "Task[Any]", done: float, total: float | None, message: str | None) -> None:
+        """Take down how far it has come; callable from any thread."""
+        ...
+
+    def advanced(self, task: "Task[Any]") -> None:
+        """An attempt is over; what it has said last is to be written now."""
         ...
 
     async def cancel(self, task: "Task[Any]", reason: str) -> bool:
@@ -118,6 +127,7 @@ class Task(Generic[R]):
         "journal",
         "kwargs",
         "limits",
+        "lost",
         "note",
         "outcome",
         "run_at",
@@ -195,6 +205,8 @@ class Task(Generic[R]):
         self.is_stopping = False
         #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
         self.has_seen_stop = False
+        #: Why what it ended with is not known here.
+        self.lost = "how is not known here"
         #: What the attempt counts as if its body ends because it was stopped.
         self.stop_as: Cancelled | Interrupted | None = None
         #: The gates that the attempt under way has passed, and whether one keeps the next attempt back.
@@ -326,7 +338,7 @@ class Task(Generic[R]):
             case None:
                 raise TaskFailed(
                     f"{self.facts.func_name} ({self.id}) ended as {self.status} in another process, or before this "
-                    f"call; what a function returns is not stored"
+                    f"call: {self.lost}"
                 )
 
     def keep_slot(self, schedule: str, slot: float) -> None:
@@ -353,9 +365,20 @@ class Task(Generic[R]):
         """Become a handle of the record that holds its idempotency key."""
         self.id = record.id
         if record.is_final:
-            self.mark_finished(record.status, None)
+            self.end_as(record)
         elif record.fence:
             self.mark_started()
+
+    def end_as(self, record: TaskRecord) -> None:
+        """The record has ended elsewhere: take over what it has kept."""
+        self.lost = str(record.error or record.reason or self.lost)
+        outcome: Outcome | None = None
+        if record.status is TaskStatus.SUCCESS:
+            try:
+                outcome = Succeeded(decode_result(self.definition, record.result))
+            except (LookupError, ValueError, TypeError) as error:
+                self.lost = str(error)
+        self.mark_finished(record.status, outcome)
 
     def mark_started(self) -> None:
         """An attempt has begun."""
@@ -395,3 +418,7 @@ class Task(Generic[R]):
     def log(self, level: str, message: str, extra: Mapping[str, Any] = NO_EXTRA) -> None:
         """Append a line to the log of the record; from any thread."""
         self.control.log(self, level, message, extra)
+
+    def advance(self, done: float, total: float | None, message: str | None) -> None:
+        """Say how far the attempt has come; from any thread."""
+        self.control.advance(self, done, total, message)

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Form, HTTPException, UploadFile
 from fastapi.responses import RedirectResponse
 from PIL import Image, ImageOps
 
-from outlive import TaskAdmin, TaskManager, Tasks, task_log
+from outlive import TaskAdmin, TaskManager, Tasks, progress, task_log
 from outlive.demo.picture import sample_picture
 from outlive.demo.store import Order, Product, Store, catalogue
 
@@ -49,6 +49,7 @@ async def send_confirmation(order_id: str) -> None:
 async def print_copies(order_id: str, copies: int) -> None:
     for copy in range(1, copies + 1):
         await asyncio.sleep(1.0)  # the printer
+        progress(copy, copies, "in the tray")
         task_log(f"{order_id}: copy {copy} of {copies} is in the tray")
 
 

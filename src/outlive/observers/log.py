@@ -3,6 +3,7 @@
 import logging
 
 from outlive.core import events
+from outlive.errors import BackendUnavailableError
 
 _task = logging.getLogger("outlive.task")
 _runtime = logging.getLogger("outlive")
@@ -41,6 +42,9 @@ def _log_runtime(event: events.RuntimeEvent) -> None:
             _runtime.debug("interval %s skipped: %s", interval, reason)
         case events.TurnLost(interval, error):
             _runtime.warning("interval %s lost its turn while it ran, and its run was cancelled: %s", interval, error)
+        case events.ScheduleFailed(schedule, BackendUnavailableError() as error):
+            # All schedules and every second say so while the backend is away: no trace of each.
+            _runtime.error("schedule %s could not be fired and is tried again: %s", schedule, error)
         case events.ScheduleFailed(schedule, error):
             _runtime.error("schedule %s could not be fired and is tried again", schedule, exc_info=error)
         case events.ServiceFailed(service, error):

@@ -19,6 +19,7 @@ from outlive.definitions.coordination import Coordination
 from outlive.definitions.task import Task
 from outlive.errors import TaskConflictError, TaskStateError, UnknownTaskError
 from outlive.ports import Backend
+from outlive.runtime.advances import Advances
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.deferred import DeferredJournal
 from outlive.runtime.dispatcher import Dispatcher
@@ -37,6 +38,7 @@ class Control:
         self._store = process.store
         self._clock = process.clock
         self._observe = process.observe
+        self._advances = Advances(process)
         self._backend = backend
         self._journal = journal
         self._loop = asyncio.get_running_loop()
@@ -63,6 +65,14 @@ class Control:
         task.journal.write([move])
         if event is not None and self._observe is not None:
             self._observe(event)
+
+    def advance(self, task: Task[Any], done: float, total: float | None, message: str | None) -> None:
+        """Take down how far a task has come; from any thread."""
+        self._advances.say(task, done, total, message)
+
+    def advanced(self, task: Task[Any]) -> None:
+        """An attempt is over: write how far it had come."""
+        self._advances.finish(task)
 
     # -- cancel ----------------------------------------------------------------------------------
 
@@ -185,7 +195,7 @@ class Control:
     async def _look_up(self, task: Task[Any]) -> None:
         record = await self._backend.get(task.id)
         if record is not None and record.is_final:
-            task.mark_finished(record.status, None)
+            task.end_as(record)
 
 
 def _why_not_requeued(record: TaskRecord) -> Exception:

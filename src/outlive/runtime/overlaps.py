@@ -52,11 +52,11 @@ class Overlaps:
         waiting = self._of(state)
         if waiting is None or waiting.is_sure:
             return False
-        waiting.is_sure = True
         if policy.overlap == "cancel_previous":
             for record in waiting.runs:
                 with suppress(UnknownTaskError):
                     await self._control.cancel_by_id(record.id, _CANCELLED)
+        waiting.is_sure = True
         if not await self._live_runs(state):  # they have ended meanwhile
             return False
         self.watch(state)

@@ -5,10 +5,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 
 from outlive.core.queues import QueueConfig
+from outlive.core.states import TaskStatus
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance
+from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
 
 
@@ -28,15 +30,21 @@ class Limits:
     snapshot_interval: float = 60.0
     #: Finished records older than this many days are deleted, None keeps them.
     retention_days: float | None = None
+    #: The same for records that ended in some status; it wins over `retention_days`.
+    retention: Mapping[TaskStatus, float] = field(default_factory=dict[TaskStatus, float])
     #: Tasks held in memory; what is accepted beyond goes to the backend for whoever has room.
     room: int = 10_000
     #: Moves that may wait for the backend before new tasks are refused.
     journal_capacity: int = 20_000
+    #: Bytes of a stored result; what is larger is summed up, 0 stores none.
+    max_result_size: int = 64 * 1024
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            least_is_zero = "shutdown" in limit.name
+            if limit.name == "retention":
+                continue
+            least_is_zero = limit.name == "max_result_size" or "shutdown" in limit.name
             if value is not None and (value < 0 or (value == 0 and not least_is_zero)):
                 raise ConfigError(f"{limit.name}={value!r} must be {'0 or more' if least_is_zero else 'more than 0'}")
 
@@ -68,6 +76,8 @@ class Process:
     observe: Emit | None = None
     #: What fires by itself.
     plan: Plan = field(default_factory=Plan)
+    #: How the tests of an application have it run.
+    rehearsal: Rehearsal | None = None
 
     @property
     def is_here(self) -> bool:

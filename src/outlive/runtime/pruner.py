@@ -1,28 +1,54 @@
-"""Deletes old records, in small batches."""
+"""Deletes old records, in small batches, one instance at a time."""
 
-from outlive.core.states import TaskStatus
+from uuid_utils import uuid7
+
+from outlive.core.retention import DAY, PRUNED, Cut, cuts
 from outlive.ports import Backend
 from outlive.runtime.process import Process
 from outlive.runtime.service import Service
 
-#: What may be forgotten. An interrupted record waits for a person and stays.
-PRUNED = frozenset({TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.REJECTED})
+__all__ = ["BATCH", "PRUNED", "Pruner"]
 
 EVERY = 3600.0
 BATCH = 500
-_DAY = 86_400.0
+
+#: Whoever holds this lease deletes; it is renewed with every batch.
+LEASE, SECONDS = "service:retention", 60.0
 
 
 class Pruner(Service):
-    """Deletes records that ended more than `days` days ago."""
+    """Deletes records that are older than they are to be kept."""
 
-    def __init__(self, process: Process, backend: Backend, days: float) -> None:
+    def __init__(self, process: Process, backend: Backend) -> None:
         super().__init__(process, EVERY)
+        self._process = process
         self._backend = backend
-        self._days = days
 
     async def step(self) -> None:
-        """Delete until nothing old is left."""
-        before = self.clock.now() - self._days * _DAY
-        while await self._backend.prune(PRUNED, before, BATCH) == BATCH:
-            pass
+        """Delete until nothing old is left, unless another instance is at it."""
+        wanted = self._cuts()
+        if not wanted:
+            return
+        holder = f"{self._process.instance.id}:{uuid7()}"
+        lease = await self._backend.leases.take(LEASE, holder, SECONDS, self.clock.now())
+        if lease.holder != holder:
+            return
+        try:
+            for cut in wanted:
+                await self._delete(cut, holder)
+        finally:
+            await self._backend.leases.drop(LEASE, holder, self.clock.now())
+
+    def _cuts(self) -> list[Cut]:
+        limits = self._process.limits
+        of_functions = {one.identity: one.config.retention_days for one in self._process.registry}
+        own = {func: days for func, days in of_functions.items() if days is not None}
+        return list(cuts(limits.retention_days, limits.retention, own))
+
+    async def _delete(self, cut: Cut, holder: str) -> None:
+        before = self.clock.now() - cut.days * DAY
+        more = True
+        while more:
+            count = await self._backend.prune(cut.statuses, before, BATCH, cut.functions, cut.without)
+            still_ours = await self._backend.leases.renew(LEASE, holder, SECONDS, self.clock.now())
+            more = still_ours and count == BATCH

@@ -16,6 +16,7 @@ from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome
 from outlive.core.states import Event, TaskStatus
 from outlive.core.text import storable
 from outlive.definitions.context import current
+from outlive.definitions.results import encode_result
 from outlive.definitions.task import Task
 from outlive.runtime.gates import Gate
 from outlive.runtime.lane import Lane
@@ -49,6 +50,7 @@ class Runner:
         self._clock = process.clock
         self._emit = process.emit
         self._observe = process.observe
+        self._max_result = process.limits.max_result_size
         self._body_over = body_over
         self._try_again = try_again
         self._on_end, self._open = queues.ended, queues.give
@@ -104,6 +106,7 @@ class Runner:
             move = self._decide(task, outcome)
             task.mark_attempt_over()
             gates = self._body_over(lane, task)
+            task.control.advanced(task)
             task.journal.write([move], partial(self._settled, task, outcome, move))
             self._open(gates)  # whoever goes through asks the backend after it has heard of this end
             if isinstance(outcome, Failed):
@@ -132,7 +135,10 @@ class Runner:
 
     def _decide(self, task: Task[Any], outcome: Outcome) -> Settle:
         if isinstance(outcome, Succeeded):
-            return succeed(task.id, task.fence, self._clock.now())
+            move = succeed(task.id, task.fence, self._clock.now())
+            if outcome.value is not None:
+                move.result = encode_result(task.definition, outcome.value, self._max_result)
+            return move
         retry = task.effective.retry
         attempt = Attempt(task.id, task.fence, task.attempts, retry, task.facts.requeue_on_interrupt, task.deaths)
         chance = random.random() if retry.jitter else 0.5  # noqa: S311 spreads retries, guards nothing

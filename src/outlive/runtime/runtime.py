@@ -27,6 +27,7 @@ from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
 from outlive.runtime.queue_control import QueueControl
+from outlive.runtime.quiet import Quiet
 from outlive.runtime.schedule_control import ScheduleControl
 from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
@@ -79,11 +80,14 @@ class Runtime:
 
     def _choose_services(self) -> list[Service]:
         process = self.process
-        services: list[Service] = [Heartbeat(process, self.backend), self._rescuer, self.queues]
+        services: list[Service] = [
+            Heartbeat(process, self.backend),
+            self._rescuer,
+            self.queues,
+            Pruner(process, self.backend),
+        ]
         if process.runs_tasks:
             services += [self.claimer, self._scheduler]
-        if process.limits.retention_days is not None:
-            services.append(Pruner(process, self.backend, process.limits.retention_days))
         if self._deferred is not None:
             services += [self._deferred, self._cancellations, self.handing_over]
         return services
@@ -166,6 +170,10 @@ class Runtime:
             if not self.loop.is_running():
                 accepted.cancel()
                 raise NotInitializedError(_LOOP_ENDED)
+
+    async def quiet(self) -> None:
+        """Return when nothing runs here and nothing that is due can start; for tests."""
+        await Quiet((self._scheduler, self.claimer), self.journal, self.dispatcher).come()
 
     async def stop(self, step_down: Callable[[], Awaitable[None]]) -> None:
         """Drain, flush and let go of everything; step down when the runs of intervals have ended that may need it."""

@@ -13,6 +13,7 @@ from outlive.admin.failures import fingerprint, grouped, kind_of
 from outlive.admin.pages.functions import histogram
 from outlive.admin.pages.schedules import change_of_clocks
 from outlive.admin.pages.task import draw
+from outlive.core.cipher import SEALED
 from outlive.core.config import UNSET
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord
 from outlive.core.states import TaskStatus
@@ -296,6 +297,21 @@ def test_what_hides_nothing_stays_as_it_was_stored():
 
     assert arguments.redacted(record, None) == record.arguments
     assert not arguments.has_secrets(record, None)
+
+
+def test_results_are_shown_like_arguments():
+    record = replace(WAITING, result='{"token":"abc","sent":2}')
+    shown = arguments.result(record, values=True)
+    assert shown is not None
+    assert "abc" not in str(shown.values[0].value)
+    assert '"sent": 2' in str(shown.values[0].value)
+    hidden = arguments.result(record, values=False)
+    assert hidden is not None
+    assert (list(hidden.values), "display_func_args" in hidden.nothing) == ([], True)
+    assert arguments.result(WAITING, values=True) is None
+    assert arguments.result(replace(record, result=f"{SEALED}gAAA"), values=True) == arguments.Arguments(
+        nothing="It is encrypted."
+    )
 
 
 # -- attempts on a line of time ----------------------------------------------------------------------

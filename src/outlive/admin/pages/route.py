@@ -1,5 +1,6 @@
 """A route whose errors are pages: what went wrong, and what can be done about it."""
 
+import time
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -24,19 +25,27 @@ def page_route(pages: Pages) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def answer(request: Request) -> Response:
-                try:
-                    return await handle(request)
-                except RequestValidationError as error:
-                    told = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
-                    return show_problem(pages, request, HTTPException(400, told))
-                except ANSWERED as error:
-                    return show_problem(pages, request, as_http(error))
-                except HTTPException as error:
-                    return show_problem(pages, request, error)
+                start = time.perf_counter()
+                response = await _answered(pages, request, handle)
+                # By it the script decides how often to ask again.
+                response.headers["Server-Timing"] = f"page;dur={(time.perf_counter() - start) * 1e3:.1f}"
+                return response
 
             return answer
 
     return PageRoute
+
+
+async def _answered(pages: Pages, request: Request, handle: Handler) -> Response:
+    try:
+        return await handle(request)
+    except RequestValidationError as error:
+        told = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return show_problem(pages, request, HTTPException(400, told))
+    except ANSWERED as error:
+        return show_problem(pages, request, as_http(error))
+    except HTTPException as error:
+        return show_problem(pages, request, error)
 
 
 def show_problem(pages: Pages, request: Request, error: HTTPException) -> Response:

@@ -77,6 +77,7 @@ class TaskPage:
             waiting=await self._reasons(record, now),
             lanes=draw(record, now, sys.path),
             arguments=arguments.shown(record, definition, values=desk.shows_arguments),
+            result=arguments.result(record, values=desk.shows_arguments),
             can_edit=self._can_edit(record, definition) and desk.actions.access.may(user, "task.edit"),
             editable=editable,
             most_attempts=None if definition is None else definition.effective.retry.retries + 1,

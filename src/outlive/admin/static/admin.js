@@ -51,26 +51,37 @@
       return screen.querySelector("details.menu[open], textarea:focus, input[type=text]:focus, input[type=number]:focus") !== null
         || (at && at.tagName === "SELECT");
     };
+    // A page asks again after 150 times what the last answer cost the server: watching takes less than 1 % of it.
+    const cost = (url) => {
+      const entry = performance.getEntriesByName(url).at(-1);
+      performance.clearResourceTimings();
+      return entry && entry.serverTiming.length ? entry.serverTiming[0].duration : 20;
+    };
+    let due = 0, timer = null;
+    const hint = () => {
+      if (paused) { missed += 1; tell(); return; }
+      if (timer === null) timer = setTimeout(refresh, Math.max(0, due - Date.now()));
+    };
     const refresh = async () => {
-      if (paused || document.hidden || editing()) { missed += paused ? 1 : 0; again = !paused; return tell(); }
-      if (busy) { again = true; return undefined; }
+      timer = null;
+      if (paused) return;
+      if (document.hidden || editing() || busy) { again = true; due = Date.now() + 1000; if (!document.hidden) hint(); return; }
       busy = true; again = false; missed = 0;
       try {
         await window.htmx.ajax("GET", location.pathname + location.search, { target: "#screen", select: "#screen", swap: "outerMorph" });
       } finally {
         busy = false;
+        due = Date.now() + Math.min(Math.max(150 * cost(location.href.split("#")[0]), 1500), 10000);
         document.dispatchEvent(new CustomEvent("outlive:refreshed"));
         tellTimes();
         tell();
-        if (again) setTimeout(refresh, 500);
       }
-      return undefined;
     };
     let stream;
     const connect = () => {
       stream = new EventSource(live.dataset.stream);
-      stream.addEventListener("hello", () => { const back = !connected; connected = true; lastSign = Date.now(); tell(); if (back && stream.again) refresh(); });
-      stream.addEventListener("changed", () => { lastSign = Date.now(); refresh(); });
+      stream.addEventListener("hello", () => { const back = !connected; connected = true; lastSign = Date.now(); tell(); if (back && stream.again) hint(); });
+      stream.addEventListener("changed", () => { lastSign = Date.now(); hint(); });
       stream.addEventListener("ping", () => { lastSign = Date.now(); tell(); });
       stream.onerror = () => {
         connected = false;
@@ -83,10 +94,10 @@
       sessionStorage.setItem("outlive-paused", paused ? "1" : "0");
       if (!paused) refresh(); else tell();
     });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && again) refresh(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && again) hint(); });
     addEventListener("pagehide", () => stream.close());
-    addEventListener("pageshow", (event) => { if (event.persisted) { connect(); refresh(); } });
-    if (poll > 0) setInterval(refresh, poll);
+    addEventListener("pageshow", (event) => { if (event.persisted) { connect(); hint(); } });
+    if (poll > 0) setInterval(() => { if (!paused) hint(); }, poll);
     setInterval(tell, 5000);
     connect();
     tell();

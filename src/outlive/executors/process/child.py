@@ -14,7 +14,7 @@ from typing import Any
 
 from outlive.core.failure import failed
 from outlive.definitions.context import current
-from outlive.executors.process.messages import Begun, Job, Line, Raised, Returned
+from outlive.executors.process.messages import Begun, Job, Line, Raised, Returned, Step
 
 #: Seconds between looks at whether the keeper still lives.
 _LOOK = 1.0
@@ -90,6 +90,10 @@ class _Run:
     def log(self, level: str, message: str, extra: Mapping[str, Any]) -> None:
         """Append a line to the log of the record."""
         self._pipe.send(Line(level, message, {name: _portable(value) for name, value in extra.items()}))
+
+    def advance(self, done: float, total: float | None, message: str | None) -> None:
+        """Say how far the body has come."""
+        self._pipe.send(Step(done, total, message))
 
 
 def _portable(value: Any) -> Any:

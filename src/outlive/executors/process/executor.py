@@ -14,7 +14,7 @@ from typing import Any
 from outlive.core.failure import failed, timed_out
 from outlive.core.settle import WORKER_DIED, Failed, Outcome, Succeeded
 from outlive.core.text import storable
-from outlive.executors.process.messages import Answer, Begun, Died, Job, Line, Raised, Returned
+from outlive.executors.process.messages import Answer, Begun, Died, Job, Line, Raised, Returned, Step
 from outlive.executors.process.worker import Worker
 from outlive.ports import Call
 
@@ -167,9 +167,11 @@ class _Errand:
             self._executor.give_back(worker)
         return answer
 
-    def _hear(self, message: Begun | Line) -> None:
+    def _hear(self, message: Begun | Line | Step) -> None:
         if isinstance(message, Line):
             self._call.log(message.level, message.message, message.extra)
+        elif isinstance(message, Step):
+            self._call.advance(message.done, message.total, message.message)
         else:
             self._tell(_resolve, self.begun, None)
 

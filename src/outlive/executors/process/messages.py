@@ -32,6 +32,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """The body has called `progress`."""
+
+    done: float
+    total: float | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """The body has returned; `value` is pickled."""
 
@@ -55,4 +64,4 @@ class Died:
 
 
 Answer = Returned | Raised | Died
-Message = Job | Begun | Line | Returned | Raised | Any
+Message = Job | Begun | Line | Step | Returned | Raised | Any
