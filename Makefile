@@ -4,8 +4,9 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check fix bench \
-	check-format check-lint check-imports check-mypy check-pyright check-sizes check-states check-api
+.PHONY: help demo test check fix docs bench \
+	check-format check-lint check-imports check-mypy check-pyright check-sizes check-states check-api \
+	check-reference check-parameters check-docs
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,13 +31,18 @@ demo: $(VENV)/.demo ## run the demo application (python -m outlive.demo)
 test: $(VENV)/.dev ## run the tests; ARGS="..." goes to pytest
 	$(PY) -m pytest $(ARGS)
 
-check: check-format check-lint check-imports check-mypy check-pyright check-sizes check-states check-api ## everything but the tests: format, lint, layers, types, sizes, generated files
+check: check-format check-lint check-imports check-mypy check-pyright check-sizes check-states check-api check-reference check-parameters check-docs ## everything but the tests: format, lint, layers, types, sizes, generated files, docs
 
 fix: $(VENV)/.dev ## format, fix what ruff can, rewrite the generated files
 	$(BIN)/ruff check --fix --exit-zero $(CODE)
 	$(BIN)/ruff format $(CODE)
 	$(PY) scripts/public_api.py
 	$(PY) scripts/state_diagram.py
+	$(PY) scripts/reference.py
+	$(PY) scripts/parameters.py
+
+docs: $(VENV)/.dev ## build the documentation into site/
+	$(BIN)/zensical build --strict
 
 bench: $(VENV)/.dev ## run the benchmarks; ARGS="..." goes to them
 	$(PY) -m benchmarks $(ARGS)
@@ -57,6 +63,12 @@ check-states: $(VENV)/.dev
 	$(PY) scripts/state_diagram.py --check
 check-api: $(VENV)/.dev
 	$(PY) scripts/public_api.py --check
+check-reference: $(VENV)/.dev
+	$(PY) scripts/reference.py --check
+check-parameters: $(VENV)/.dev
+	$(PY) scripts/parameters.py --check
+check-docs: $(VENV)/.dev
+	$(BIN)/zensical build --strict
 
 # The environment is made anew when pyproject.toml changes, so that nothing
 # stays in it that the project no longer asks for.

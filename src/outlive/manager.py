@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
@@ -31,10 +31,11 @@ from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.operations import ManagerOptions, Operations
 from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
+from outlive.queues import Queues
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
 from outlive.runtime.process import Limits, Process
-from outlive.runtime.queue_control import QueueChanges, QueueInfo
+from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
 from outlive.sync.election import LeaderElection
@@ -46,7 +47,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class TaskManager(Operations):
+class TaskManager(Operations, Queues):
     """Declares tasks, accepts runs, and runs them in this process.
 
     `backend`: a URL (`memory://`, `sqlite:///tasks.db`), the path of a SQLite file, or a `Backend`; memory if left out.
@@ -69,6 +70,9 @@ class TaskManager(Operations):
     `encrypt_args_key`, a key of `cryptography.fernet.Fernet.generate_key()`, encrypts arguments and results wherever
     they are stored; of several keys the first encrypts and all decrypt, see `rotate_keys`.
     """
+
+    #: How the tests of the application have it run; set by `outlive.testing.rehearse`.
+    rehearsal: Rehearsal | None = None
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
         self,
@@ -119,7 +123,7 @@ class TaskManager(Operations):
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
-        self._clock = clock or SystemClock()
+        self._clock: Clock = clock or SystemClock()
         self._memory = self.backend if isinstance(self.backend, MemoryBackend) else MemoryBackend()
         self._runtime: Runtime | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -331,6 +335,25 @@ class TaskManager(Operations):
         unbind(self)
         await self.shutdown()
 
+    @contextmanager
+    def rehearse(self, rehearsal: Rehearsal, backend: Backend, clock: Clock) -> Generator[None]:
+        """Run on another backend, by another clock, while this lasts; what `outlive.testing` is built on."""
+        if self.is_started:
+            raise ConfigError("the task manager is running already; begin its rehearsal before it starts")
+        before = self.backend, self._memory, self._clock
+        memory = backend if isinstance(backend, MemoryBackend) and not backend.durable else MemoryBackend()
+        self.backend, self._memory, self._clock, self.rehearsal = backend, memory, clock, rehearsal
+        try:
+            yield
+            if self.is_started:
+                raise ConfigError(
+                    "the rehearsal is over and the task manager still runs; leave the TestClient first, or where there "
+                    "is none put `async with manager:` around what the test does"
+                )
+        finally:
+            self._runtime = self.rehearsal = None
+            self.backend, self._memory, self._clock = before
+
     # -- looking and acting ----------------------------------------------------------------------
 
     async def get(self, task_id: str) -> TaskRecord | None:
@@ -416,38 +439,6 @@ class TaskManager(Operations):
         """Whether the manager is running in this process."""
         return self._runtime is not None and self._runtime.process.is_here
 
-    # -- queues ----------------------------------------------------------------------------------
-
-    async def queues(self) -> list[QueueInfo]:
-        """All queues in all instances, by name: what they allow, how much waits and runs."""
-        return await self.runtime.queues.list()
-
-    def queue_stats(self) -> list[dict[str, Any]]:
-        """What each declared queue has done in this process since it started, by name."""
-        return self.runtime.dispatcher.queues.stats(self.store)
-
-    async def update_queue_config(self, name: str, **changes: Unpack[QueueChanges]) -> dict[str, Any]:
-        """Change what a queue allows, in all instances and over restarts; None is no limit, what is left out stays.
-
-        Raises `UnknownQueueError` where there is no such queue, `ConfigError` for a value that cannot work.
-        """
-        return (await self.runtime.queues.change(name, changes)).to_dict()
-
-    async def reset_queue_config(self, name: str) -> None:
-        """Let a queue allow again what code says. Raises `UnknownQueueError`."""
-        await self.runtime.queues.reset(name)
-
-    async def pause_queue(self, name: str) -> bool:
-        """Let no more tasks of a queue start, in all instances and over restarts; False where it is paused already.
-
-        Tasks are accepted all the while. Raises `UnknownQueueError` where there is no such queue.
-        """
-        return await self.runtime.queues.pause(name, paused=True)
-
-    async def resume_queue(self, name: str) -> bool:
-        """Let the tasks of a paused queue start; False where it is not paused. Raises `UnknownQueueError`."""
-        return await self.runtime.queues.pause(name, paused=False)
-
     # -- wiring ----------------------------------------------------------------------------------
 
     def _make_process(self) -> Process:
@@ -462,10 +453,11 @@ class TaskManager(Operations):
             self._limits,
             self._persists,
             self._queues,
-            self._run_queues,
-            self._runs_tasks,
+            None if self.rehearsal else self._run_queues,
+            self._runs_tasks or self.rehearsal is not None,
             None if self._chain is None else self._chain.tell,
             self._plan,
+            self.rehearsal,
         )
 
     def _make_executors(self) -> dict[str, Executor]:

@@ -179,13 +179,13 @@ async def test_waiting_for_a_lock_does_not_lose_the_turn(manager, trail):
     """Weakness 3.9: the task lock ran out while its holder waited for the resource, and both ran the turn."""
     resource = Lock("printer")
     others = TaskLock("report", min_lock_seconds=0.05)
-    manager.interval(seconds=0.05, max_lock_seconds=0.1, sync=resource, name="report")(trail.body())
+    manager.interval(seconds=0.05, max_lock_seconds=0.3, sync=resource, name="report")(trail.body())
     await manager.backend.open()
     await manager.backend.leases.take("lock:printer", "somebody", 60, time.time())
     async with manager:
         await until(lambda: _waits(manager, "lock:printer"))
         begun = time.time()
-        await until(lambda: time.time() > begun + 0.3)
+        await until(lambda: time.time() > begun + 0.9)
         assert not trail.entered
         assert await others.locked(), "renewed while it waits, three times as long as its lease"
         await manager.backend.leases.drop("lock:printer", "somebody", time.time())
@@ -291,11 +291,11 @@ async def test_a_run_longer_than_its_lease_is_alone(tmp_path, trail):
     managers = [TaskManager(f"sqlite:///{tmp_path}/tasks.db?synchronous=NORMAL") for _ in range(3)]
     trail.gate.clear()
     for manager in managers:
-        manager.interval(seconds=0.05, max_lock_seconds=0.15, name="cleanup")(trail.body())
+        manager.interval(seconds=0.05, max_lock_seconds=0.3, name="cleanup")(trail.body())
     async with managers[0], managers[1], managers[2]:
         await until(lambda: trail.inside)
         begun = time.time()
-        await until(lambda: time.time() > begun + 0.6)
+        await until(lambda: time.time() > begun + 0.9)
         assert trail.entered == ["run"]
         trail.gate.set()
         await until(lambda: len(trail.entered) > 4)
@@ -351,7 +351,7 @@ async def test_a_lost_task_lock_ends_the_run(shared, trail):
     """Weaknesses 3.3 and 3.10: bodies ran on beside those of the next holder."""
     manager = TaskManager(shared.backend(), loggers=[shared.events.append], shutdown_grace=0.2)
     trail.gate.clear()
-    manager.interval(seconds=0.05, max_lock_seconds=0.1, name="cleanup")(trail.body())
+    manager.interval(seconds=0.05, max_lock_seconds=0.3, name="cleanup")(trail.body())
     async with manager:
         await until(lambda: trail.inside)
         assert await manager.force_release("tasklock:cleanup", "hangs")
@@ -384,7 +384,7 @@ async def test_a_lost_leadership_ends_the_run(shared, clock, trail):
 
 
 async def test_a_lost_lock_is_a_failed_attempt(manager, trail):
-    resource = Lock("printer", lease_duration=0.1)
+    resource = Lock("printer", lease_duration=0.3)
     trail.gate.clear()
     manager.interval(seconds=60, sync=resource, retries=1, name="report")(trail.body())
     async with manager:
@@ -405,7 +405,7 @@ async def _ended(manager):
 async def test_a_thread_is_asked_and_no_turn_follows_before_it_has_ended(manager):
     trail, inside, over = [], threading.Event(), threading.Event()
 
-    @manager.interval(seconds=0.01, max_lock_seconds=0.1, name="cleanup")
+    @manager.interval(seconds=0.01, max_lock_seconds=0.3, name="cleanup")
     def cleanup():
         trail.append("in")
         inside.set()

@@ -110,7 +110,7 @@ async def test_a_loss_that_could_not_be_written_is_written_later(timed, clock, m
 
 async def test_a_lock_that_was_forced_away_is_in_the_history(manager):
     async with manager:
-        lock = Lock("stock", lease_duration=0.1)
+        lock = Lock("stock", lease_duration=0.3)
         tokens = []
 
         async def work():

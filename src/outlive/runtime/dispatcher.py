@@ -41,6 +41,8 @@ class Dispatcher:
         self.is_draining = False
         #: and when the time of a `shutdown_group` is over, none of it.
         self.closed_to: set[str] = set()
+        #: Whether nothing starts until it is let go, because a test wants to see what was accepted.
+        self.is_held = process.rehearsal is not None and process.rehearsal.holds
 
     def offer(self, task: Task[Any]) -> None:
         """Take a committed pending task that this instance owns; it starts when it is due and a slot is free."""
@@ -52,7 +54,7 @@ class Dispatcher:
     def may_begin(self, task: Task[Any]) -> bool:
         """Whether a task may start with the very write that accepts it, overtaking nobody."""
         lane = self.lanes[task.facts.executor]
-        if task.run_at > task.facts.created_at or not lane.is_idle or not self._may_start(task):
+        if self.is_held or task.run_at > task.facts.created_at or not lane.is_idle or not self._may_start(task):
             return False
         return all(gate.admits and gate.limit is None for gate in self.queues.gates(task))
 
@@ -81,6 +83,12 @@ class Dispatcher:
         executor = self.lanes[task.facts.executor].executor
         self.runner.stop(task, stop_as, interrupt=executor.can_interrupt)
 
+    def hold(self, *, back: bool) -> None:
+        """Keep everything from starting, or let it go."""
+        self.is_held = back
+        for lane in self.lanes.values():
+            self._fill(lane)
+
     # -- starting --------------------------------------------------------------------------------
 
     def _queue(self, task: Task[Any]) -> None:
@@ -89,7 +97,7 @@ class Dispatcher:
         self._fill(lane)
 
     def _fill(self, lane: Lane) -> None:
-        if lane.is_filling:
+        if lane.is_filling or self.is_held:
             return
         lane.is_filling = True
         try:

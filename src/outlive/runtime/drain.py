@@ -91,6 +91,8 @@ class Drain:
         return {runner: task for runner, task in running.items() if task.shutdown_group == group}
 
     def _is_anything_due(self, group: str) -> bool:
+        if self._dispatcher.is_held:
+            return False
         now = self._clock.now()
         return any(
             task.is_pending and task.ends_with_process and task.shutdown_group == group and task.run_at <= now

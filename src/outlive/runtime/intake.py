@@ -85,6 +85,8 @@ class Intake:
             definition.check_shipping(args, kwargs)
         facts = self._describe(definition, args, kwargs, effective, timing, source)
         facts.executor = executor
+        if self._process.rehearsal is not None and facts.arguments is not None:
+            args, kwargs = definition.codec.decode(facts.arguments)
         context, journal = contextvars.copy_context(), self._journal_for(effective)
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, journal)
         if effective.is_limited:
@@ -281,6 +283,8 @@ class Intake:
             self._proceed(task, offer=offer, accepted=accepted)
 
     def _proceed(self, task: Task[Any], *, offer: bool, accepted: bool) -> None:
+        if accepted and self._process.rehearsal is not None:
+            self._process.rehearsal.accepted.append(task)
         if task.facts.started_at is not None:
             self._dispatcher.begin(task, accepted=accepted)
         elif accepted and task.facts.owner is None:

@@ -10,6 +10,7 @@ from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance
+from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
 
 
@@ -75,6 +76,8 @@ class Process:
     observe: Emit | None = None
     #: What fires by itself.
     plan: Plan = field(default_factory=Plan)
+    #: How the tests of an application have it run.
+    rehearsal: Rehearsal | None = None
 
     @property
     def is_here(self) -> bool:

@@ -27,6 +27,7 @@ from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
 from outlive.runtime.pruner import Pruner
 from outlive.runtime.queue_control import QueueControl
+from outlive.runtime.quiet import Quiet
 from outlive.runtime.schedule_control import ScheduleControl
 from outlive.runtime.scheduler import Scheduler
 from outlive.runtime.service import Service
@@ -169,6 +170,10 @@ class Runtime:
             if not self.loop.is_running():
                 accepted.cancel()
                 raise NotInitializedError(_LOOP_ENDED)
+
+    async def quiet(self) -> None:
+        """Return when nothing runs here and nothing that is due can start; for tests."""
+        await Quiet((self._scheduler, self.claimer), self.journal, self.dispatcher).come()
 
     async def stop(self, step_down: Callable[[], Awaitable[None]]) -> None:
         """Drain, flush and let go of everything; step down when the runs of intervals have ended that may need it."""

@@ -21,6 +21,9 @@ ASK_AGAIN_SECONDS = 2.0
 #: A lease is renewed when this share of it is over: there is time for a second and a third try.
 RENEW_AFTER = 1 / 3
 
+_STOOD_STILL = "it was not renewed in time: the process or its event loop stood still"
+_NOT_RENEWED = "the backend did not renew it in time"
+
 _log = logging.getLogger("outlive.sync")
 
 
@@ -131,10 +134,10 @@ class Holding:
             _log.warning("%s was never released by the thread that acquired it; its lease ends by itself", self.key)
             return
         if self._clock.now() >= self._deadline:
-            self._lose("it was not renewed in time: the process or its event loop stood still")
+            self._lose(_STOOD_STILL if self._end is None else _NOT_RENEWED)
             return
         if self._end is None:
-            self._end = self._clock.call_at(self._deadline, partial(self._lose, "the backend did not renew it in time"))
+            self._end = self._clock.call_at(self._deadline, partial(self._lose, _NOT_RENEWED))
         in_background(self._renew(), f"renewing {self.key}")
 
     async def _renew(self) -> None:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from outlive.definitions.coordination import Coordination
+from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
 
 
@@ -22,6 +23,11 @@ class Host(Protocol):
     @property
     def is_started(self) -> bool:
         """Whether there is one."""
+        ...
+
+    @property
+    def rehearsal(self) -> Rehearsal | None:
+        """How the tests of the application have it run."""
         ...
 
     async def startup(self) -> None:

@@ -60,6 +60,7 @@ class _Started:
     """The host as the probe needs it: nothing is scheduled, so nothing has to be started."""
 
     is_started = True
+    rehearsal = None
 
     def __init__(self, host: Host) -> None:
         self._host = host

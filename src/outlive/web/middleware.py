@@ -58,6 +58,8 @@ class TasksMiddleware:
         finally:
             exchange.close()
             unbind(self._host)
+            if self._host.rehearsal is not None:
+                await self._host.rehearsal.end_request()
 
 
 class Exchange:

@@ -177,6 +177,8 @@ class Moments:
         """Start the `after_route` tasks and return when the first attempt of each is over."""
         route, late, self._late = self._route, self._late, []
         self._release_route()
+        if (route or late) and self._host.runtime.dispatcher.is_held:
+            return
         for task in (*route, *late):
             await task.wait_first_attempt()
 

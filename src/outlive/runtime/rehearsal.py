@@ -1,0 +1,27 @@
+"""What the tests of an application change in how an instance runs: doors in the one path, no second one."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from outlive.definitions.context import current
+from outlive.definitions.task import Task
+
+
+class Rehearsal:
+    """Lets tests hold tasks back, see what was accepted, and wait at the end of each request.
+
+    Arguments that can be stored reach a task as they come back from the store, in the process that accepted it, too.
+    """
+
+    def __init__(self, *, holds: bool, on_request_end: Callable[[], Awaitable[object]] | None = None) -> None:
+        #: Whether no task starts until it is let go; a response then waits for none either.
+        self.holds = holds
+        #: What was accepted, oldest first.
+        self.accepted: list[Task[Any]] = []
+        self._on_request_end = on_request_end
+
+    async def end_request(self) -> None:
+        """The response was sent; whoever asked for it still waits."""
+        # A request that comes from inside a task must not wait for that task.
+        if self._on_request_end is not None and current.get() is None:
+            await self._on_request_end()
