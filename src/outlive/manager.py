@@ -134,6 +134,17 @@ class TaskManager(Operations, Queues):
         self._elections: list[LeaderElection] = []
         seam.install()
 
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """A manager with these options and those of `OUTLIVE_*` environment variables, which win over the former.
+
+        Every option that can be written as text has a variable: `OUTLIVE_BACKEND`, `OUTLIVE_RETRIES`; see `Settings`.
+        Raises `ConfigError` for a variable that is unknown or makes no sense.
+        """
+        from outlive.settings import options_from_environment  # noqa: PLC0415 - its library loads slowly
+
+        return cls(**options | options_from_environment())
+
     # -- dependencies ----------------------------------------------------------------------------
 
     @property
