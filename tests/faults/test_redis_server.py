@@ -17,6 +17,7 @@ from outlive.backends.redis.scripts import migrations
 from outlive.core.filter import EVERYTHING, Page
 from outlive.errors import BackendError
 from outlive.ports import Instance, Wanted
+from outlive.runtime.journal import commit
 
 
 @pytest.fixture
@@ -284,3 +285,13 @@ async def test_a_manager_ends_although_its_server_is_away():
 async def test_a_manager_that_ends_at_once_does_not_hang(number):
     async with asyncio.timeout(9), TaskManager(f"{server_url()}?prefix={uuid4().hex}"):
         pass
+
+
+async def test_text_that_cannot_be_sent_fails_alone(prefix):
+    async with TaskManager(f"{server_url()}?prefix={prefix}") as manager:
+        journal = manager.runtime.journal
+        writes = [commit(journal, [enqueue(task_id)]) for task_id in ("t", "\ud800", "u")]
+        answers = await asyncio.gather(*writes, return_exceptions=True)
+
+        assert [list(answers[0]), list(answers[2])] == [[True], [True]]
+        assert isinstance(answers[1], TypeError)

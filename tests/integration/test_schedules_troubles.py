@@ -38,7 +38,7 @@ async def test_a_slot_that_meets_a_full_queue_is_a_rejected_record_and_the_next_
         (record,) = info.last_runs
         assert record.status is TaskStatus.REJECTED
         assert "queue 'narrow' is full" in record.reason
-        assert [event.schedule for event in events if isinstance(event, SlotsMissed)] == ["narrow"]
+        await until(lambda: [event.schedule for event in events if isinstance(event, SlotsMissed)] == ["narrow"])
 
         gate.open.set()
         await until(lambda: all(task.func_name != "fill" for task in manager.store))

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from outlive.admin import words
 from outlive.admin.access import Access, AdminUser
@@ -71,7 +72,7 @@ class Pages:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self._environment = Environment(
-            loader=PackageLoader("outlive.admin"),
+            loader=DictLoader(_sources()),  # read now: a page must not wait for a disk
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -153,6 +154,11 @@ class _Page:
 
     def ago(self, moment: datetime) -> str:
         return words.ago(moment, self.now)
+
+
+def _sources() -> dict[str, str]:
+    folder = files("outlive.admin") / "templates"
+    return {one.name: one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".html")}
 
 
 def name_of(record: TaskRecord) -> str:

@@ -88,7 +88,8 @@ def _words(text: str) -> list[str]:
 def _term(word: str) -> _Term:
     negated = word.startswith("-") and len(word) > 1
     key, colon, value = word.removeprefix("-" if negated else "").partition(":")
-    if not colon or not re.fullmatch(r"[a-z_]+|(?:tag|arg)\.[\w.-]+", key):
+    is_address = value.startswith("//")
+    if not colon or is_address or not re.fullmatch(r"[a-z_]+|(?:tag|arg)\.[\w.-]+", key):
         return _Term("", word.removeprefix("-" if negated else ""), negated)
     return _Term(key, value, negated)
 

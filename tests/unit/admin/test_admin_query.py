@@ -108,6 +108,7 @@ def test_what_is_found(text):
         "-march",
         "group:0123456789ab",
         "send refused",
+        "https://bank.example/charge",
     ],
 )
 def test_what_is_not_found(text):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -138,9 +138,9 @@ class RedisBackend:
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
+    async def apply(self, moves: Sequence[Move]) -> Sequence[bool]:
         """Apply the moves as one script, once, also where the connection breaks meanwhile."""
-        return Batch(self._linked(), self._tokens, moves, self._clock.ahead).apply()
+        return await Batch(self._linked(), self._tokens, moves, self._clock.ahead).apply()
 
     async def claim(self, wanted: Wanted) -> Claim:
         """Hand over due unowned records."""
