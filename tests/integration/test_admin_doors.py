@@ -56,6 +56,7 @@ class Site:
 
 FORM = {"action": "retry", "scope": "all", "key": "lock:x", "reason": "test", "value": "1", "unit": "day"}
 USUAL: dict[str, dict[str, Any]] = {"POST": {"data": FORM}, "PATCH": {"json": {"concurrency": 1}}}
+TIMING: dict[str, Any] = {"json": {"every": 60}}
 #: What is sent to the routes that take no form, by how their paths end.
 BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/tasks/bulk": {"json": {"action": "retry", "q": ""}},
@@ -67,7 +68,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def send(client: TestClient, method: str, path: str) -> httpx2.Response:
     """A request that would do something if it were let in."""
-    usual = USUAL.get(method, {})
+    usual = TIMING if method == "PATCH" and "/schedules/" in path else USUAL.get(method, {})
     return client.request(method, path, **next((body for end, body in BODIES.items() if path.endswith(end)), usual))
 
 
@@ -132,6 +133,9 @@ def test_a_dependency_of_the_application_guards_every_door():
 # -- in every role -----------------------------------------------------------------------------------
 
 
+FOR_ADMINS = ("/history", "/history/delete", "/release", "/change", "/reset", "/remove")
+
+
 @pytest.mark.parametrize("name", PASSWORDS)
 def test_roles_at_every_door(name):
     site = Site(auth=PEOPLE)
@@ -141,7 +145,9 @@ def test_roles_at_every_door(name):
             status = send(client, method, path).status_code
             assert status not in (401, 500), (method, path)
             is_action = method != "GET" and not path.endswith("/theme")
-            needs_admin = method == "PATCH" or path.endswith(("/history", "/history/delete", "/release", "/change"))
+            needs_admin = (
+                method == "PATCH" or path.endswith(FOR_ADMINS) or (method == "DELETE" and "/schedules/" in path)
+            )
             denied = {"vera": is_action, "oscar": needs_admin, "ada": False}[name]
             assert (status == 403) is denied, (method, path, status)
 
@@ -172,6 +178,7 @@ def test_the_hook_is_asked_about_every_action():
             assert send(client, method, path).status_code == 403, (method, path)
     assert asked == {
         *("task.retry", "task.cancel", "task.edit", "schedule.run", "schedule.pause", "schedule.resume"),
+        *("schedule.change", "schedule.reset", "schedule.remove", "scheduled.cancel"),
         *("queue.pause", "queue.resume", "queue.change", "lock.release", "history.delete"),
     }
 

@@ -38,6 +38,7 @@ class Showcase:
         manager.task(name="shop:resize_picture")(self.resize_picture)
         manager.task(name="shop:import_catalogue")(self.import_catalogue)
         manager.task(name="shop:sign_in")(self.sign_in)
+        manager.task(name="shop:sign_off")(self.sign_off)
         manager.schedule(cron="30 2 * * *", timezone="Europe/Berlin", name="shop:nightly_report")(self.nightly_report)
         manager.schedule(every=300, name="shop:clear_baskets")(self.clear_baskets)
         manager.schedule(cron="0 9 * * 1", name="shop:weekly_stock")(self.weekly_stock)
@@ -60,6 +61,8 @@ class Showcase:
 
     async def sign_in(self, user: str, password: str) -> None:
         task_log(f"{user} signs in")
+
+    async def sign_off(self) -> None: ...
 
     async def nightly_report(self) -> None: ...
 

@@ -16,6 +16,7 @@ from outlive.admin.sessions import PREFIX
 from outlive.core.audit import AuditEntry
 from outlive.core.record import TaskRecord
 from outlive.core.states import REQUEUABLE, TaskStatus
+from outlive.definitions.schedule import TimingOptions
 from outlive.errors import (
     BackendUnavailableError,
     EncryptionError,
@@ -27,11 +28,14 @@ from outlive.errors import (
 from outlive.manager import TaskManager
 from outlive.runtime.pruner import BATCH, PRUNED
 from outlive.runtime.queue_control import QueueChanges
+from outlive.runtime.schedule_info import ScheduleInfo
 
 #: How many records one action may be done to.
 MOST = 10_000
 #: Written together.
 _TOGETHER = 500
+#: What a change of a schedule may change.
+_TIMING = ("trigger", "timezone", "misfire", "grace", "overlap", "jitter")
 
 _log = logging.getLogger("outlive.admin")
 
@@ -148,6 +152,43 @@ class Actions:
         task = await self._manager.trigger_schedule(name)
         await self.note(user, "schedule.run", name, new_task=task.id)
         return task.id
+
+    async def change_schedule(self, user: AdminUser, name: str, timing: TimingOptions) -> ScheduleInfo:
+        """Give a schedule another timing, in all instances; how it is then."""
+        await self.access.check(user, "schedule.change", name)
+        before = await self._manager.schedule_info(name, runs=0)
+        return await self._noted_timing(
+            user, "schedule.change", before, await self._manager.change_schedule(name, **timing)
+        )
+
+    async def reset_schedule(self, user: AdminUser, name: str) -> ScheduleInfo:
+        """Let a schedule that was changed fire as the code says; how it is then."""
+        await self.access.check(user, "schedule.reset", name)
+        before = await self._manager.schedule_info(name, runs=0)
+        return await self._noted_timing(user, "schedule.reset", before, await self._manager.reset_schedule(name))
+
+    async def _noted_timing(
+        self, user: AdminUser, action: str, before: ScheduleInfo, after: ScheduleInfo
+    ) -> ScheduleInfo:
+        was, now = before.to_dict(), after.to_dict()
+        changed = [key for key in _TIMING if was[key] != now[key]]
+        was_now = {"before": {key: was[key] for key in changed}, "after": {key: now[key] for key in changed}}
+        await self.note(user, action, before.name, **was_now)
+        return after
+
+    async def remove_schedule(self, user: AdminUser, name: str) -> None:
+        """Forget a schedule that this application does not declare; its records stay."""
+        await self.access.check(user, "schedule.remove", name)
+        before = await self._manager.schedule_info(name, runs=0)
+        await self._manager.remove_schedule(name)
+        await self.note(user, "schedule.remove", name, func=before.func, trigger=before.trigger)
+
+    async def cancel_scheduled(self, user: AdminUser, run_key: str) -> None:
+        """Cancel the run that waits under a key; `UnknownTaskError` where none does (any more)."""
+        await self.access.check(user, "scheduled.cancel", run_key)
+        if not await self._manager.cancel_scheduled(run_key):
+            raise UnknownTaskError(f"nothing waits under run_key={run_key!r} (any more); see manager.list_scheduled()")
+        await self.note(user, "scheduled.cancel", run_key)
 
     async def pause_queue(self, user: AdminUser, name: str) -> bool:
         """Let no more tasks of a queue start; False where it is paused already."""

@@ -1,4 +1,4 @@
-"""The admin's JSON: a list, one record, figures, cancel and retry; schedules, pause, resume and trigger."""
+"""The admin's JSON: tasks, schedules, runs that come once, queues, and what can be done to them."""
 
 import re
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from outlive.admin.json_route import AdminRoute, Json
 from outlive.admin.limits import Limits
 from outlive.admin.pages.history import ended_before
 from outlive.admin.search import every_match
+from outlive.admin.timings import Timings
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import FINAL, TaskStatus
@@ -60,6 +61,7 @@ class AdminApi:
         router.add_api_route("", self.list_tasks, methods=["GET"])
         router.add_api_route("/metrics", self.metrics, methods=["GET"])
         router.add_api_route("/scheduled", self.scheduled, methods=["GET"])
+        router.add_api_route("/scheduled/{run_key:path}", self.cancel_scheduled, methods=["DELETE"])
         router.add_api_route("/queues", self.queues, methods=["GET"])
         router.add_api_route("/queues/{name:path}", self.change_queue, methods=["PATCH"])
         router.add_api_route("/audit", self.audit, methods=["GET"])
@@ -71,6 +73,9 @@ class AdminApi:
         router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/trigger", self.trigger, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/reset", self.reset, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}", self.change, methods=["PATCH"])
+        router.add_api_route("/schedules/{name:path}", self.remove, methods=["DELETE"])
         router.add_api_route("/{task_id}", self.one_task, methods=["GET"])
         router.add_api_route("/{task_id}/cancel", self.cancel, methods=["POST"])
         router.add_api_route("/{task_id}/retry", self.retry, methods=["POST"])
@@ -150,6 +155,24 @@ class AdminApi:
     async def trigger(self, user: Visitor, name: str) -> Json:
         """Run the function of a schedule now."""
         return Json({"schedule": name, "task_id": await self._actions.trigger(user, name)})
+
+    async def change(self, user: Visitor, name: str, timings: Timings) -> Json:
+        """Give a schedule another timing, in all instances; what is left out stays."""
+        return Json((await self._actions.change_schedule(user, name, timings.options())).to_dict())
+
+    async def reset(self, user: Visitor, name: str) -> Json:
+        """Let a schedule that was changed fire as the code says."""
+        return Json((await self._actions.reset_schedule(user, name)).to_dict())
+
+    async def remove(self, user: Visitor, name: str) -> Json:
+        """Forget a schedule that this application does not declare; its records stay."""
+        await self._actions.remove_schedule(user, name)
+        return Json({"schedule": name, "removed": True})
+
+    async def cancel_scheduled(self, user: Visitor, run_key: str) -> Json:
+        """Cancel what is to run once under this key."""
+        await self._actions.cancel_scheduled(user, run_key)
+        return Json({"run_key": run_key, "cancelled": True})
 
     async def bulk_retry(
         self, user: Visitor, task_ids: Annotated[list[str], Body(embed=True, max_length=1000)]

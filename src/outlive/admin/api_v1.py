@@ -21,6 +21,7 @@ from outlive.admin.limits import Limits
 from outlive.admin.pages.instances import list_instances
 from outlive.admin.search import every_match, search
 from outlive.admin.sessions import PREFIX
+from outlive.admin.timings import Timings
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(max_length=64)]
@@ -65,6 +66,11 @@ class ApiV1:
         router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/run", self.run, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/reset", self.reset, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}", self.change, methods=["PATCH"])
+        router.add_api_route("/schedules/{name:path}", self.remove, methods=["DELETE"])
+        router.add_api_route("/scheduled", self.scheduled, methods=["GET"])
+        router.add_api_route("/scheduled/{run_key:path}", self.cancel_scheduled, methods=["DELETE"])
         router.add_api_route("/queues", self.queues, methods=["GET"])
         router.add_api_route("/queues/{name:path}/pause", self.pause_queue, methods=["POST"])
         router.add_api_route("/queues/{name:path}/resume", self.resume_queue, methods=["POST"])
@@ -133,6 +139,10 @@ class ApiV1:
     async def schedules(self) -> Json:
         """All schedules and intervals."""
         return Json({"items": [one.to_dict() for one in await self._manager.schedules()]})
+
+    async def scheduled(self, before: datetime | None = None) -> Json:
+        """What is to run once, earliest first; up to a year ahead unless told otherwise."""
+        return Json({"items": [one.to_dict() for one in await self._manager.list_scheduled(before)]})
 
     async def queues(self) -> Json:
         """What waits and runs in each queue, and what it allows."""
@@ -216,6 +226,24 @@ class ApiV1:
     async def run(self, user: Visitor, name: str) -> Json:
         """Run the function of a schedule now."""
         return Json({"task_id": await self._desk.actions.trigger(user, name)})
+
+    async def change(self, user: Visitor, name: str, timings: Timings) -> Json:
+        """Give a schedule another timing, in all instances; what is left out stays."""
+        return Json((await self._desk.actions.change_schedule(user, name, timings.options())).to_dict())
+
+    async def reset(self, user: Visitor, name: str) -> Json:
+        """Let a schedule that was changed fire as the code says."""
+        return Json((await self._desk.actions.reset_schedule(user, name)).to_dict())
+
+    async def remove(self, user: Visitor, name: str) -> Json:
+        """Forget a schedule that this application does not declare; its records stay."""
+        await self._desk.actions.remove_schedule(user, name)
+        return Json({"removed": True})
+
+    async def cancel_scheduled(self, user: Visitor, run_key: str) -> Json:
+        """Cancel what is to run once under this key."""
+        await self._desk.actions.cancel_scheduled(user, run_key)
+        return Json({"cancelled": True})
 
     async def pause_queue(self, user: Visitor, name: str) -> Json:
         """Let no more tasks of a queue start."""

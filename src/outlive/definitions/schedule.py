@@ -21,6 +21,10 @@ RunOnStartup = bool | Literal["each"]
 #: Seconds within which instances that start count as starting together, for a cron schedule.
 _CRON_WINDOW = 60.0
 
+#: Moments are shown as dates in any zone, and so are the ten slots after `start`, each a century later at most.
+_FIRST_YEAR = 2
+_LAST_YEAR = {"start": 8000, "end": 9998}
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -178,7 +182,13 @@ def _moment(options: TimingOptions, name: Literal["start", "end"]) -> float | No
     value = options.get(name)
     if value is not None and not isinstance(value, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"{name}={value!r} must be a datetime; a naive one is UTC")
-    return None if value is None else as_utc(value).timestamp()
+    if value is None:
+        return None
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR[name]:
+        raise ConfigError(
+            f"{name}={value!r} must be in the years {_FIRST_YEAR} to {_LAST_YEAR[name]}; leave it out for no limit"
+        )
+    return as_utc(value).timestamp()
 
 
 def _policy(options: TimingOptions, before: Policy) -> Policy:
