@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -195,7 +196,8 @@ def test_pages_offer_no_button_that_would_be_refused():
 
 
 async def enqueue(site: Site) -> str:
-    return (await site.manager.using(run_in=3600).enqueue(site.add, 1)).id
+    at = datetime.now(UTC) + timedelta(hours=1)
+    return (await site.manager.schedule_once(site.add, 1, run_at=at, run_key="once")).id
 
 
 # -- another site ------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """What people do to schedules and to runs that come once, over the API and on the pages of the admin."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ from fastapi.testclient import TestClient
 from support.showcase import Showcase
 
 from outlive import SqliteBackend
+from outlive.core.schedule import ScheduleEntry
 
 NIGHTLY = "shop:nightly_report"
+DASHBOARD = "/tasks/dashboard"
 API = ["/tasks", "/tasks/api/v1"]
 
 
@@ -29,6 +33,17 @@ class Site:
         answer = self.client.request(method, path, json=body)
         assert answer.status_code == code, answer.text
         return answer.json()
+
+    def page(self, place: str) -> str:
+        answer = self.client.get(f"{DASHBOARD}{place}")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def post(self, path: str, **form: str) -> Any:
+        """Send a form and follow where it leads."""
+        answer = self.client.post(path, data=form)
+        assert answer.status_code == 200, answer.text
+        return answer
 
     def audit(self) -> list[tuple[str, str | None, dict[str, Any]]]:
         return [(one["action"], one["target"], one["detail"]) for one in self.json("GET", "/tasks/audit")]
@@ -109,3 +124,64 @@ def test_a_run_that_was_to_come_once_is_cancelled(site, base):
     assert site.json("GET", f"/tasks/{task_id}")["status"] == "cancelled"
     assert "orders/7" in site.json("DELETE", f"{base}/scheduled/orders/7", code=404)["detail"]
     assert site.audit() == [("scheduled.cancel", "orders/7", {})]
+
+
+# -- on the pages ------------------------------------------------------------------------------------
+
+
+def forms(page: str, end: str) -> list[str]:
+    """The addresses of the forms whose addresses end so."""
+    return [action for action in re.findall(r'action="([^"]+)"', page) if action.endswith(end)]
+
+
+def test_a_schedule_that_was_added_fires_and_can_be_run_and_removed(site):
+    site.add("hourly", overlap="wait")
+    assert "added at run time" in site.page("/schedules")
+    page = site.page("/schedules/hourly")
+    assert "it was added at run time and fires until it is removed" in page
+    assert "nobody here fires it" not in page
+    assert "the newest slot waits for its end" in page
+    (run,), (remove,) = forms(page, "/run"), forms(page, "/remove")
+    assert site.post(run).url.path.startswith("/tasks/dashboard/tasks/")
+
+    assert "hourly is removed; its records stay." in site.post(remove, next="/schedules").text
+    assert site.client.get(f"{DASHBOARD}/schedules/hourly").status_code == 404
+
+
+def test_a_schedule_whose_function_nobody_knows_is_not_fired_here(site):
+    entry = ScheduleEntry("foreign", "other:work", "every 60.0", 4e9, None, "{}")
+    site.call(partial(site.showcase.manager.backend.put, entry, new=True))
+
+    assert "not fired here" in site.page("/schedules")
+    page = site.page("/schedules/foreign")
+    assert "nobody here fires it" in page
+    assert (forms(page, "/run"), len(forms(page, "/remove"))) == ([], 1)
+    known = {one["name"]: one["fires_here"] for one in site.json("GET", "/tasks/schedules")}
+    assert (known["foreign"], known[NIGHTLY]) == (False, True)
+
+
+def test_a_schedule_that_was_changed_goes_back_to_the_code(site):
+    site.json("PATCH", f"/tasks/schedules/{NIGHTLY}", {"every": 60, "overlap": "cancel_previous"})
+    page = site.page(f"/schedules/{NIGHTLY}")
+    assert "it is cancelled, and the next one runs after its end" in page
+    (reset,) = forms(page, "/reset")
+    assert forms(page, "/remove") == []
+
+    assert "as the code says" in site.post(reset, next=f"/schedules/{NIGHTLY}").text
+    page = site.page(f"/schedules/{NIGHTLY}")
+    assert "the next one runs beside it" in page
+    assert forms(page, "/reset") == []
+
+
+def test_what_is_to_run_once_is_shown_and_cancelled(site):
+    assert "To run once" not in site.page("/schedules")
+    task_id = site.plan("<7>")
+    page = site.page("/schedules")
+    assert "&lt;7&gt;" in page
+    assert f"/tasks/{task_id}" in page
+    (cancel,) = forms(page, "/scheduled/cancel")
+
+    assert "&lt;7&gt; is cancelled." in site.post(cancel, run_key="<7>").text
+    assert "To run once" not in site.page("/schedules")
+    again = site.client.post(cancel, data={"run_key": "<7>"})
+    assert (again.status_code, "nothing waits under" in again.text) == (404, True)

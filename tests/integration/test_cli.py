@@ -155,6 +155,31 @@ def test_a_schedule_is_paused_run_and_resumed(shop):
     assert [one["func_name"] for one in shop.json_on("tasks")] == ["morning"]
 
 
+def test_a_schedule_is_reset_and_one_that_was_added_removed(shop):
+    async def change():
+        manager = TaskManager(SqliteBackend(shop.folder / "tasks.db"), run_tasks=False)
+        manager.task(name="shop:note")(change)
+        async with manager:
+            await manager.add_schedule(change, every=60, name="added")
+            await manager.change_schedule("shop:morning", cron="0 10 * * *")
+
+    shop.on("schedules")
+    asyncio.run(change())
+
+    assert [(one["name"], one["changed"]) for one in shop.json_on("schedules")] == [
+        ("added", False),
+        ("shop:morning", True),
+    ]
+    (schedule,) = shop.json_on("schedules", "--reset", "shop:morning", "--remove", "added")
+    assert (schedule["name"], schedule["trigger"], schedule["changed"]) == (
+        "shop:morning",
+        "at 09:00 every day (UTC)",
+        False,
+    )
+    assert "declared in code" in shop.on("schedules", "--remove", "shop:morning", code=1)
+    assert "needs --app" in shop.run("schedules", "--remove", "shop:morning", "--backend", shop.url, code=1)
+
+
 def test_locks_and_instances_are_listed_and_a_lock_taken_away(shop):
     async def hold():
         backend = SqliteBackend(shop.folder / "tasks.db")

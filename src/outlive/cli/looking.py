@@ -28,11 +28,17 @@ def schedules(
     pause: Pause = None,
     resume: Resume = None,
     trigger: Annotated[str | None, typer.Option("--run", help="Name of one to run now; needs --app.")] = None,
+    reset: Annotated[
+        str | None, typer.Option(help="Name of one that is to fire as code says again; needs --app.")
+    ] = None,
+    remove: Annotated[
+        str | None, typer.Option(help="Name of one to forget that no code declares; needs --app.")
+    ] = None,
     app: App = None,
     backend: Backend = None,
     json: AsJson = False,  # noqa: FBT002 - an option
 ) -> None:
-    """List schedules; pause, resume or run one."""
+    """List schedules; pause, resume, run, reset or remove one."""
 
     async def command() -> None:
         async with opened(app, backend) as manager:
@@ -40,6 +46,12 @@ def schedules(
                 await manager.pause_schedule(pause)
             if resume is not None:
                 await manager.resume_schedule(resume)
+            if reset is not None:
+                await manager.reset_schedule(reset)
+            if remove is not None:
+                if app is None:
+                    raise ConfigError("--remove needs --app, which knows what the code declares")
+                await manager.remove_schedule(remove)
             if trigger is not None:
                 task = await manager.trigger_schedule(trigger)
                 typer.echo(f"{trigger} runs as {task.id}", err=True)

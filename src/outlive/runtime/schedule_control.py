@@ -50,11 +50,12 @@ class ScheduleControl:
         if isinstance(one, Schedule):
             return describe_interval(one, self._registry.of(one.func).identity)
         timing, declared = self._known.timing_of(one), self._plan.get(one.name) is not None
+        fires_here = self._known.of(one) is not None
         if not runs:
-            return describe(one, timing, declared=declared)
+            return describe(one, timing, declared=declared, fires_here=fires_here)
         records = await self._backend.find(TaskFilter(schedule=one.name), Page(runs))
         gaps = await self._backend.gaps(one.name, runs) if one.missed else ()
-        return describe(one, timing, declared=declared, runs=records, gaps=gaps)
+        return describe(one, timing, declared=declared, fires_here=fires_here, runs=records, gaps=gaps)
 
     # -- acting ----------------------------------------------------------------------------------
 

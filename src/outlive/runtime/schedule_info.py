@@ -46,6 +46,8 @@ class ScheduleInfo:
     jitter: float | None = None
     #: Whether this application declares it; the backend may know more.
     declared: bool = True
+    #: Whether this process can fire it: it knows the function and understands the timing.
+    fires_here: bool = True
     #: Whether it was changed at run time and fires otherwise than the code says.
     changed: bool = False
     #: The newest records of its slots, and the newest slots that became no run, where they were asked for.
@@ -72,6 +74,7 @@ class ScheduleInfo:
             "grace": self.grace,
             "jitter": self.jitter,
             "declared": self.declared,
+            "fires_here": self.fires_here,
             "changed": self.changed,
             "last_runs": [_run(record) for record in self.last_runs],
             "last_gaps": [_gap(gap) for gap in self.last_gaps],
@@ -90,6 +93,7 @@ def describe(
     timing: Timing | None,
     *,
     declared: bool,
+    fires_here: bool,
     runs: Sequence[TaskRecord] = (),
     gaps: Sequence[Gap] = (),
 ) -> ScheduleInfo:
@@ -114,6 +118,7 @@ def describe(
         grace=None if policy is None else policy.grace,
         jitter=None if policy is None else policy.jitter,
         declared=declared,
+        fires_here=fires_here,
         changed=state.is_changed,
         last_runs=tuple(runs),
         last_gaps=tuple(gaps),

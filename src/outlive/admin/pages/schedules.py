@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
-from outlive.admin.html import place, read_form
+from outlive.admin.html import field, place, read_form
 from outlive.admin.pages.tasks import Text
 from outlive.errors import OutliveError
 from outlive.runtime.schedule_info import ScheduleInfo
@@ -31,10 +31,13 @@ class SchedulesPage:
         router.add_api_route("/schedules/{name:path}/pause", self.pause, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/resume", self.resume, methods=["POST"])
         router.add_api_route("/schedules/{name:path}/run", self.run, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/reset", self.reset, methods=["POST"])
+        router.add_api_route("/schedules/{name:path}/remove", self.remove, methods=["POST"])
         router.add_api_route("/schedules/{name:path}", self.one, methods=["GET"])
+        router.add_api_route("/scheduled/cancel", self.cancel, methods=["POST"])
 
     async def show(self, request: Request, user: Visitor, after: Text = "") -> Response:
-        """A page of them, by name."""
+        """A page of them, by name; on the first also what is to run once."""
         found = await self._desk.manager.schedules(runs=_TICKS, limit=_PAGE + 1, after=after or None)
         return self._desk.pages.render(
             request,
@@ -45,6 +48,8 @@ class SchedulesPage:
             here=f"/schedules?{urlencode({'after': after})}" if after else "/schedules",
             next=found[_PAGE - 1].name if len(found) > _PAGE else None,
             after=after,
+            planned=() if after else await self._desk.manager.list_scheduled(),
+            most=_PAGE,
         )
 
     async def one(self, request: Request, user: Visitor, name: str) -> Response:
@@ -81,6 +86,26 @@ class SchedulesPage:
         except OutliveError as error:
             return self._desk.pages.back(request, place(form, "/schedules"), str(error), bad=True)
         return self._desk.pages.back(request, f"/tasks/{task_id}", f"This is the run of {name} that you asked for.")
+
+    async def reset(self, request: Request, user: Visitor, name: str) -> Response:
+        """Let it fire as the code says."""
+        form = await read_form(request)
+        info = await self._desk.actions.reset_schedule(user, name)
+        return self._desk.pages.back(
+            request, place(form, "/schedules"), f"{name} fires {info.trigger}, as the code says."
+        )
+
+    async def remove(self, request: Request, user: Visitor, name: str) -> Response:
+        """Forget it."""
+        form = await read_form(request)
+        await self._desk.actions.remove_schedule(user, name)
+        return self._desk.pages.back(request, place(form, "/schedules"), f"{name} is removed; its records stay.")
+
+    async def cancel(self, request: Request, user: Visitor) -> Response:
+        """Cancel what is to run once."""
+        run_key = field(await read_form(request), "run_key")
+        await self._desk.actions.cancel_scheduled(user, run_key)
+        return self._desk.pages.back(request, "/schedules", f"{run_key} is cancelled.")
 
 
 def _coming(info: ScheduleInfo) -> list[tuple[datetime, str]]:
