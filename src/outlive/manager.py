@@ -403,7 +403,8 @@ class TaskManager(Operations, Queues):
 
     async def leases(self) -> list[Lease]:
         """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
-        return list(await self.runtime.backend.leases.held(self._clock.now()))
+        held = await self.runtime.backend.leases.held(self._clock.now())
+        return [lease for lease in held if lease.key.startswith(("lock:", "tasklock:", "leader:"))]
 
     async def lease_history(self, key: str | None = None, limit: int = 100) -> list[LeaseEvent]:
         """The newest changes of leadership and forced releases, of all processes or of one key, newest first."""
