@@ -78,6 +78,7 @@ class Experiment:
     def __init__(self, url: str, tasks: int, every: float, *, freezes: bool) -> None:
         self.url = url
         self.folder = Path(tempfile.mkdtemp(prefix="outlive-kills-"))
+        self._errors = os.open(self.folder / "errors", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._share = tasks // PROCESSES
         self._tasks = tasks
         self._every = every
@@ -93,7 +94,7 @@ class Experiment:
     def start(self) -> None:
         """One more process."""
         command = [sys.executable, "-m", "benchmarks.kills", "--child", str(self.folder), self.url]
-        self._children.append(subprocess.Popen([*command, "--tasks", str(self._share)], stderr=subprocess.DEVNULL))
+        self._children.append(subprocess.Popen([*command, "--tasks", str(self._share)], stderr=self._errors))
 
     def run(self) -> None:
         """Kill until enough was accepted, then let the last ones finish."""

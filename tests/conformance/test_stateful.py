@@ -364,6 +364,8 @@ class Comparison(RuleBasedStateMachine):
         facts = {key: value for key, value in step.items() if key not in ("verb", "id", "run_in", "started")}
         facts["func_name"] = "send" if facts.get("func", FUNC) == FUNC else "other"
         facts["started_at"] = self.now if step.get("started") and not step.get("rejected") else None
+        if facts["started_at"] is not None:
+            facts.setdefault("owner", "a")  # what runs, runs somewhere
         return enqueue(step["id"], created_at=self.now, run_at=self.now + step.get("run_in", 0), **facts)
 
     def settle(self, step: dict[str, Any], fence: int) -> Move:

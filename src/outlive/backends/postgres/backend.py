@@ -202,6 +202,7 @@ class PostgresBackend:
             _list_for(conditions),
             statuses=None if statuses is None else list(statuses),
             live=statuses is None or not LIVE.isdisjoint(statuses),
+            waiting=statuses is None or TaskStatus.PENDING in statuses,
             func=conditions.func,
             queue=conditions.queue,
             source=conditions.source,

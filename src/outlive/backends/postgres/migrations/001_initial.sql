@@ -61,8 +61,9 @@ create index outlive_record_planned on outlive_record (run_at, id) where held_ru
 create index outlive_record_free on outlive_record ((coalesce(priority, 0)) desc, run_at, id)
 where final is null and owner is null;
 
--- What lives, by who holds it: rescues, and lists of live statuses.
-create index outlive_record_live on outlive_record (owner, id) where final is null;
+-- What lives, by who holds it, and what nobody holds: rescues, and lists of live statuses.
+create index outlive_record_live on outlive_record (owner, id) where final is null and owner is not null;
+create index outlive_record_waiting on outlive_record (id) where final is null and owner is null;
 
 -- Which records of an instance somebody has asked to cancel.
 create index outlive_record_asked on outlive_record (owner) where cancel_requested and final is null;

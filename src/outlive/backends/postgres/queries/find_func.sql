@@ -1,5 +1,5 @@
 -- A page of the list of one function, by its identity or its display name. The index knows the functions that have
--- run: `kind` hops from each to the next.
+-- run: `kind` hops from each to the next. A range for each, as in `find_status.sql`.
 with {live},
 kind (func, func_name) as (
     (select func, func_name from outlive_record where final is not null order by func, func_name limit 1)
@@ -16,10 +16,11 @@ from (
     select ended.* from kind
     cross join lateral (
         select one.* from outlive_record as one
-        where one.final is not null and one.func = kind.func and one.func_name = kind.func_name and one.id < :before
+        where one.final is not null and (one.func, one.func_name) >= (kind.func, kind.func_name)
+            and (one.func, one.func_name, one.id) < (kind.func, kind.func_name, :before)
             and (:statuses::text[] is null or one.status = any(:statuses::text[]))
             and (:queue::text is null or one.queue = :queue) and (:source::text is null or one.source = :source)
-        order by one.id desc limit :limit
+        order by one.func desc, one.func_name desc, one.id desc limit :limit
     ) as ended
     where :func in (kind.func, kind.func_name)
     union all

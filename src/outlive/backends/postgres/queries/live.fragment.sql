@@ -1,4 +1,4 @@
--- What lives and meets the conditions: the newest of nobody's and of each owner's; from one owner to the next by the
+-- What lives and meets the conditions: the newest of nobody's, which waits, and of each owner's; from one owner to the next by the
 -- index.
 recursive holder (owner) as (
     select min(owner) from outlive_record where final is null and owner is not null
@@ -12,7 +12,7 @@ recursive holder (owner) as (
 live as (
     (
         select one.* from outlive_record as one
-        where :live::boolean and one.final is null and one.owner is null and one.id < :before
+        where :waiting::boolean and one.final is null and one.owner is null and one.id < :before
             and (:statuses::text[] is null or one.status = any(:statuses::text[]))
             and (:func::text is null or :func in (one.func, one.func_name))
             and (:queue::text is null or one.queue = :queue) and (:source::text is null or one.source = :source)
@@ -22,11 +22,11 @@ live as (
     select held.* from holder
     cross join lateral (
         select one.* from outlive_record as one
-        where one.final is null and one.owner = holder.owner and one.id < :before
+        where one.final is null and one.owner >= holder.owner and (one.owner, one.id) < (holder.owner, :before)
             and (:statuses::text[] is null or one.status = any(:statuses::text[]))
             and (:func::text is null or :func in (one.func, one.func_name))
             and (:queue::text is null or one.queue = :queue) and (:source::text is null or one.source = :source)
-        order by one.id desc limit :limit
+        order by one.owner desc, one.id desc limit :limit
     ) as held
     where :live::boolean and holder.owner is not null
 )

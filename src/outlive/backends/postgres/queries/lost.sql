@@ -18,5 +18,5 @@ where owner is not null
     and not exists (select from outlive_instance where outlive_instance.id = holder.owner)
     and to_timestamp(:now::float8) - make_interval(secs => :lease) > (
         select max(coalesce(record.started_at, record.created_at)) from outlive_record as record
-        where record.final is null and record.owner = holder.owner
+        where record.final is null and record.owner is not null and record.owner = holder.owner
     );

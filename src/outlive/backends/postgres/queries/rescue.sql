@@ -16,7 +16,7 @@ with rescued as (
             id, fence, status,
             case status when 'running' then requeue_on_interrupt else recoverable end as goes_on,
             status = 'running' and requeue_on_interrupt as starts_anew
-        from outlive_record where owner = :instance and final is null
+        from outlive_record where owner = :instance and owner is not null and final is null
     ) as fate
     where record.id = fate.id and case
         when record.owner = :instance and record.fence = fate.fence and record.status = fate.status then true
