@@ -134,6 +134,17 @@ class TaskManager(Operations, Queues):
         self._elections: list[LeaderElection] = []
         seam.install()
 
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """A manager with these options and those of `OUTLIVE_*` environment variables, which win over the former.
+
+        Every option that can be written as text has a variable: `OUTLIVE_BACKEND`, `OUTLIVE_RETRIES`; see `Settings`.
+        Raises `ConfigError` for a variable that is unknown or makes no sense.
+        """
+        from outlive.settings import options_from_environment  # noqa: PLC0415 - its library loads slowly
+
+        return cls(**options | options_from_environment())
+
     # -- dependencies ----------------------------------------------------------------------------
 
     @property
@@ -392,7 +403,8 @@ class TaskManager(Operations, Queues):
 
     async def leases(self) -> list[Lease]:
         """Who holds which lock (`lock:…`), task lock (`tasklock:…`) or leadership (`leader:…`), and who waits."""
-        return list(await self.runtime.backend.leases.held(self._clock.now()))
+        held = await self.runtime.backend.leases.held(self._clock.now())
+        return [lease for lease in held if lease.key.startswith(("lock:", "tasklock:", "leader:"))]
 
     async def lease_history(self, key: str | None = None, limit: int = 100) -> list[LeaseEvent]:
         """The newest changes of leadership and forced releases, of all processes or of one key, newest first."""

@@ -8,7 +8,8 @@ from support.showcase import Showcase
 expect.set_options(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: as long as it is open, its event loop counts as running and no other can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"there is no browser at {CHROMIUM}: apt-get install chromium")

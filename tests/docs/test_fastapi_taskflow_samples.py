@@ -71,6 +71,13 @@ DOCUMENTED_DEFAULTS: dict[str, Any] = {
     "max_process_workers": None,
     "process_shutdown_timeout": 30.0,
     "retention_days": None,
+    "loggers": None,
+    "log_file": None,
+    "log_file_max_bytes": 10485760,
+    "log_file_backup_count": 5,
+    "log_file_mode": "rotate",
+    "log_lifecycle": False,
+    "encrypt_args_key": None,
 }
 
 

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="the 
 OFFLINE = ("dns error", "Temporary failure in name resolution", "Network is unreachable", "Failed to establish")
 #: Seconds for what a cold interpreter on a busy machine takes.
 PATIENCE = 30.0
+PLUGINS = "from importlib.metadata import entry_points; print(entry_points(group='pytest11'))"
 #: Commands that go on until they are stopped.
 SERVE = ("uvicorn ", "outlive worker ")
 
@@ -75,7 +76,7 @@ class Desk:
         command = command.replace("8000", self.port).replace('"outlive[cli]"', f'"{ROOT}[cli]"')
         if command.startswith("pip ") and shutil.which("uv"):  # the same, in seconds
             command = f"uv {command} --python .venv/bin/python"
-        if command.startswith("python "):
+        if command.startswith("python -m venv"):
             command = command.replace("python", sys.executable, 1)
         return command
 
@@ -124,6 +125,7 @@ def test_from_nothing_to_a_task_that_is_retried_visible_and_scheduled(tmp_path):
         )
 
     follow_the_page_on_deployment(desk)
+    assert "pytest_outlive" in desk.type(f'python -c "{PLUGINS}"')
 
 
 def of(task_id, records):

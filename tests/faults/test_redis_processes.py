@@ -1,6 +1,6 @@
 """Processes on one Redis: killed, stopped, cut off, and the server restarted; nothing is lost, nothing is doubled.
 
-`OUTLIVE_FLEET_TASKS=20000` makes the fleet's test as long as one likes.
+`OUTLIVE_FLEET_TASKS=20000 OUTLIVE_KEY_ROUNDS=200` makes them as long as one likes.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from outlive import TaskStatus
 from outlive.backends.redis import RedisBackend
 from outlive.core.moves import Enqueue
 
-TASKS = int(os.environ.get("OUTLIVE_FLEET_TASKS", "800"))
-PROCESSES, ROUNDS = 4, 200
+TASKS = int(os.environ.get("OUTLIVE_FLEET_TASKS", "600"))
+PROCESSES, ROUNDS = 4, int(os.environ.get("OUTLIVE_KEY_ROUNDS", "60"))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_what_overflows_one_process_is_taken_by_another_long_before_it_would_loo
 def test_every_record_is_found_and_cancelled_through_whichever_worker_answers(stage):
     server = stage.start(command=["--workers", "4"])
     server.client.headers["connection"] = "close"  # so that any of the workers may answer
-    wait_for("all workers to start", lambda: server.log().count("Application startup complete") == 4)
+    wait_for("all workers to start", lambda: server.log().count("Application startup complete") == 4, 40)
     ids = [server.run("minute", number=number) for number in range(24)]
     for task_id in ids:
         server.wait_for_status(task_id, "running")

@@ -339,6 +339,7 @@ def test_who_reads_the_backend_cannot_sign_in():
         assert client.cookies[COOKIE] not in str(held)
         assert [lease.key.startswith(PREFIX) for lease in held] == [True]
         assert client.get("/tasks/api/v1/locks").json() == {"items": []}
+        assert client.portal.call(site.manager.leases) == []
         assert "session" not in client.get("/tasks/dashboard/locks").text
 
 

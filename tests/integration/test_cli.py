@@ -7,6 +7,7 @@ import json
 import sys
 
 import pytest
+from cryptography.fernet import Fernet
 from support import cli_app
 from support.waiting import until
 from typer.testing import CliRunner
@@ -184,6 +185,45 @@ def test_old_records_are_deleted_after_a_question(shop):
     assert len(shop.json_on("tasks")) == 1
     assert "1 deleted" in shop.on("prune", "--older-than-days", "0", "--yes")
     assert shop.json_on("tasks") == []
+
+
+def test_records_are_written_under_the_newest_key(shop):
+    old, new, other = (Fernet.generate_key().decode() for _ in range(3))
+
+    def keyed(*keys):
+        sys.modules.pop("shop", None)
+        cli_app.write(shop.folder, cli_app.SOURCE.replace('"tasks.db", ', f'"tasks.db", encrypt_args_key={[*keys]}, '))
+
+    keyed(old)
+    shop.enqueue("note", "--args", '["tea"]')
+    keyed(new)
+    assert "no key decrypts" in shop.on("rotate-keys", code=1)
+    keyed(new, old)
+    assert "1 of 1 records written" in shop.on("rotate-keys")
+    keyed(new)
+    assert "0 of 1 records written" in shop.on("rotate-keys")
+    keyed(other)
+    shop.on("rotate-keys", code=1)
+
+
+def test_the_settings_of_the_environment_are_shown_without_secrets(shop, monkeypatch):
+    monkeypatch.setenv("OUTLIVE_RETRIES", "3")
+    monkeypatch.setenv("OUTLIVE_ENCRYPT_ARGS_KEY", "hush")
+
+    shown = {one["name"]: one for one in shop.json("config")}
+
+    assert shown["retries"] == {"name": "retries", "variable": "OUTLIVE_RETRIES", "value": "3"}
+    assert shown["timeout"]["value"] is None
+    assert "hush" not in shop.run("config")
+    monkeypatch.setenv("OUTLIVE_RETIRES", "3")
+    assert "did you mean OUTLIVE_RETRIES" in shop.run("config", code=1)
+
+
+def test_a_backend_in_the_environment_is_the_application_s(shop, monkeypatch):
+    shop.enqueue("note", "--args", '["tea"]')
+    monkeypatch.setenv("OUTLIVE_BACKEND", shop.url)
+
+    assert len(shop.json_on("tasks")) == len(shop.json("tasks")) == 1
 
 
 def test_the_doctor_finds_what_the_code_cannot_run(shop):

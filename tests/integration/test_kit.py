@@ -6,10 +6,21 @@ from datetime import date
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, WebSocket
 from fastapi.testclient import TestClient
+from support.process_bodies import add
 
-from outlive import ConfigError, TaskArgumentError, TaskFailed, TaskManager, Tasks, TaskStatus, WouldDeadlockError
+from outlive import (
+    ConfigError,
+    QueueConfig,
+    SqliteBackend,
+    TaskArgumentError,
+    TaskFailed,
+    TaskManager,
+    Tasks,
+    TaskStatus,
+    WouldDeadlockError,
+)
 from outlive.testing import rehearse
 
 
@@ -108,6 +119,65 @@ async def test_async_clients_need_the_manager_around_them_and_no_thread(shop):
             await client.post("/orders", params={"to": "ada"})
             assert "sent to the accountant" in shop.done
             assert await tasks.assert_enqueued(shop.send, to="ada").result() == 3
+
+
+@pytest.mark.parametrize("mode", ["recorded", "inline", "real"])
+async def test_another_backend_may_be_chosen(shop, tmp_path, mode):
+    transport = httpx.ASGITransport(shop.app)
+    with rehearse(shop.manager, mode, backend=SqliteBackend(tmp_path / "of_the_test.db")) as tasks:
+        async with shop.manager, httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            await client.post("/orders", params={"to": "ada"})
+            if mode != "real":
+                assert len(shop.done) == (4 if mode == "inline" else 0)
+            await tasks.drain()
+            assert sorted(shop.done) == [
+                "billed 7 in the database",
+                "sent to ada",
+                "sent to the accountant",
+                "undeclared",
+            ]
+    assert not (tmp_path / "never.db").exists()
+
+
+async def test_a_drain_waits_for_worker_processes_too(tmp_path):
+    manager = TaskManager(f"sqlite:///{tmp_path}/never.db", max_process_workers=1)
+    manager.task(executor="process")(add)
+    with rehearse(manager) as tasks:
+        async with manager:
+            task = await manager.enqueue(add, 1, 2)
+            await tasks.drain()
+            assert task.status is TaskStatus.SUCCESS
+
+
+async def test_a_paused_queue_stays_paused_in_a_drain(tmp_path):
+    manager, ran = TaskManager(f"sqlite:///{tmp_path}/never.db", queues={"mail": QueueConfig()}), []
+
+    @manager.task(queue="mail")
+    async def send() -> None:
+        ran.append(1)
+
+    with rehearse(manager, "real") as tasks:
+        async with manager:
+            await manager.pause_queue("mail")
+            await manager.enqueue(send)
+            await tasks.drain()
+            assert ran == []
+            await manager.resume_queue("mail")
+            await tasks.drain()
+            assert ran == [1]
+
+
+def test_tasks_of_a_websocket_are_done_when_it_has_closed(shop):
+    @shop.app.websocket("/socket")
+    async def socket(websocket: WebSocket, tasks: Tasks) -> None:
+        await websocket.accept()
+        tasks.after_response.schedule(shop.send, "socket")
+        await websocket.close()
+
+    with rehearse(shop.manager, "inline"), TestClient(shop.app) as client:
+        with client.websocket_connect("/socket"):
+            pass
+        assert shop.done == ["sent to socket"]
 
 
 async def test_real_tasks_run_by_themselves_and_can_be_waited_for(shop):

@@ -47,6 +47,8 @@ def load(path: str) -> TaskManager:
 
 def choose(app: str | None, backend: str | None) -> TaskManager:
     """The manager of the application, or one that knows only the backend; it will not run tasks."""
+    if app is not None and backend == os.environ.get("OUTLIVE_BACKEND"):
+        backend = None  # meant for the application, which reads it itself
     if (app is None) == (backend is None):
         raise ConfigError("name the application (--app module:attribute) or its backend (--backend URL), one of them")
     manager = load(app) if app is not None else TaskManager(backend)

@@ -1,5 +1,6 @@
-"""Commands for who runs the system: migrate, prune, doctor."""
+"""Commands for who runs the system: migrate, prune, rotate-keys, config, doctor."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,11 +10,12 @@ from outlive.cli.doctor import examine
 from outlive.cli.printing import as_json, console, table
 from outlive.cli.target import App, AsJson, Backend, choose, opened, run
 from outlive.runtime.pruner import BATCH, PRUNED
+from outlive.settings import settings_in_environment
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (migrate, prune, doctor):
+    for command in (migrate, prune, rotate_keys, config, doctor):
         app.command()(command)
 
 
@@ -47,6 +49,38 @@ def prune(
                 while count := await manager.backend.prune(PRUNED, before.timestamp(), BATCH):
                     deleted += count
         console.print(f"{deleted} deleted")
+
+    run(command)
+
+
+def rotate_keys(app: App = None, backend: Backend = None) -> None:
+    """Write all that is encrypted, and what is not yet, under the first of the application's keys; 1 if some has none.
+
+    Once it ends with 0 the other keys can go.
+    """
+
+    async def command() -> bool:
+        async with opened(app, backend) as manager:
+            with console.status("writing"):
+                rotation = await manager.rotate_keys()
+        console.print(f"{rotation.rewritten} of {rotation.seen} records written under the newest key")
+        for task_id in rotation.unreadable:
+            console.print(f"no key decrypts {task_id}", style="red")
+        return bool(rotation.unreadable)
+
+    if run(command):
+        raise typer.Exit(1)
+
+
+def config(json: AsJson = False) -> None:  # noqa: FBT002 - an option
+    """Show what the environment sets of a manager that is made with `TaskManager.from_env`; keys stay hidden."""
+
+    async def command() -> None:
+        found = settings_in_environment()
+        if json:
+            as_json([asdict(one) for one in found])
+        else:
+            table(("option", "variable", "value"), ((one.name, one.variable, one.value or "") for one in found), "")
 
     run(command)
 

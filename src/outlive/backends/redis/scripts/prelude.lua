@@ -2,9 +2,6 @@
 local P, call = KEYS[1] .. ':', redis.call
 local asked = cmsgpack.unpack(ARGV[1])
 
--- How many arguments a command gets from one list; Lua's stack holds no more than some thousands.
-local MANY = 1000
-
 local function precise(number)
     return string.format('%.17g', number)
 end
