@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from fastapi.testclient import TestClient
 from support.pages import ROOT, blocks, run_page, save_files
+from support.waiting import until_sync
 
 from outlive import TaskFailed, TaskRecord
 from outlive.testing import rehearse
@@ -182,6 +183,15 @@ async def test_logs(page, tmp_path):
         assert await logged(logs, logs.count) == ["counting items=3", "3 counted"]
     assert logs.alarm.heard[-1] == "count: success"
     assert "counting" in (tmp_path / "tasks.log").read_text()
+
+
+def test_metrics(page):
+    metrics = page("howto/metrics")
+    with rehearse(metrics.manager) as kit, TestClient(metrics.app) as client:
+        assert client.portal is not None
+        client.portal.call(metrics.manager.enqueue, metrics.send, "ada")
+        kit.drain_sync()
+        until_sync(lambda: 'outlive_tasks_total{function="send"' in client.get("/metrics").text)
 
 
 async def test_secrets(page):

@@ -331,6 +331,17 @@ async def _nothing() -> None:
     """There is no election."""
 
 
+def test_a_test_client_without_an_event_loop_of_its_own_is_named(shop):
+    def ask_twice() -> None:
+        with rehearse(shop.manager, "inline"):
+            client = TestClient(shop.app)
+            client.post("/elsewhere")
+            client.post("/elsewhere")
+
+    with pytest.raises(ConfigError, match=r"with TestClient\(app\) as client"):
+        ask_twice()
+
+
 def test_the_store_of_the_application_is_not_touched(shop, tmp_path):
     with rehearse(shop.manager, "inline"), TestClient(shop.app) as client:
         client.post("/orders", params={"to": "ada"})
