@@ -186,8 +186,8 @@ class Backend(Protocol):
         """
         ...
 
-    async def schedules(self) -> Sequence[ScheduleState]:
-        """All schedules that were ever registered, by name."""
+    async def schedules(self, names: Collection[str] | None = None) -> Sequence[ScheduleState]:
+        """All schedules that were ever registered, or those of them that have these names, by name."""
         ...
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:

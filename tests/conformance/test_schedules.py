@@ -38,6 +38,22 @@ async def test_a_registered_schedule_is_due_when_its_time_has_come(backend):
     assert list(await backend.schedules()) == [STATE]
 
 
+async def test_those_with_a_name_are_found_without_the_others(backend):
+    names = ["c", 'a"\N{SNOWMAN}', "b", "d:1"]
+    await backend.register([ScheduleEntry(name, FUNC, "r", NOW + 9) for name in names], NOW)
+
+    async def found(*wanted):
+        return [state.name for state in await backend.schedules(wanted)]
+
+    assert await found("b") == ["b"]
+    assert await found("d:1", 'a"\N{SNOWMAN}', "unknown", "d:1") == ['a"\N{SNOWMAN}', "d:1"]
+    assert (await found("unknown"), await found()) == ([], [])
+    await backend.remove("b")
+    assert await found("b") == []
+    (alone,) = await backend.schedules(["c"])
+    assert alone == next(state for state in await backend.schedules() if state.name == "c")
+
+
 async def test_those_that_are_due_come_earliest_first_and_no_more_than_asked_for(backend):
     entries = [ScheduleEntry(name, FUNC, "r", NOW + at) for name, at in (("c", 3), ("a", 2.5), ("b", 1), ("d", 9.25))]
     await backend.register(entries, NOW)

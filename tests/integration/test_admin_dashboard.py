@@ -300,6 +300,7 @@ def test_the_api_has_pages_with_a_cursor(site):
         ("POST", "/schedules/unknown/pause", None, 404),
         ("POST", "/schedules/unknown/reset", None, 404),
         ("DELETE", "/schedules/unknown", None, 404),
+        ("DELETE", "/schedules/a%00b", None, 404),
         ("DELETE", "/schedules/shop:nightly_report", None, 409),
         ("PATCH", "/schedules/unknown", {"every": 60}, 404),
         ("PATCH", "/schedules/shop:nightly_report", {}, 400),

@@ -417,9 +417,9 @@ class MemoryBackend:
         """What is due."""
         return self._timetable.due(now, limit, without)
 
-    async def schedules(self) -> Sequence[ScheduleState]:
-        """All schedules, by name."""
-        return self._timetable.list()
+    async def schedules(self, names: Collection[str] | None = None) -> Sequence[ScheduleState]:
+        """All schedules, or those with these names, by name."""
+        return self._timetable.list(names)
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""

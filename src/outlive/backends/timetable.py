@@ -67,9 +67,10 @@ class Timetable:
             heappush(self._coming, entry)
         return Due(found[:limit], next_at)
 
-    def list(self) -> Sequence[ScheduleState]:
-        """All of them, by name."""
-        return [self._states[name] for name in sorted(self._states)]
+    def list(self, names: Collection[str] | None = None) -> Sequence[ScheduleState]:
+        """All of them, or those with these names, by name."""
+        wanted = self._states if names is None else self._states.keys() & set(names)
+        return [self._states[name] for name in sorted(wanted)]
 
     def pause(self, name: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""

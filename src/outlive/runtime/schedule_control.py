@@ -8,6 +8,7 @@ from typing import Any
 from outlive.core.config import TaskConfig
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.schedule import ScheduleEntry, ScheduleState, policy_from, policy_text
+from outlive.core.text import storable
 from outlive.definitions.schedule import Schedule, Timing, TimingOptions, check_options, stored_policy, timing_of
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError, DefinitionError, ScheduleConflictError, UnknownScheduleError
@@ -166,10 +167,10 @@ class ScheduleControl:
             raise UnknownScheduleError(
                 f"{name!r} is an interval, which each instance runs for itself; only schedules can be paused or changed"
             )
-        for state in await self._backend.schedules():
-            if state.name == name:
-                return state
-        raise _unknown(name)
+        found = await self._backend.schedules([name]) if storable(name) == name else ()
+        if not found:
+            raise _unknown(name)
+        return found[0]
 
 
 def _unknown(name: str) -> UnknownScheduleError:

@@ -250,9 +250,13 @@ class PostgresBackend:
         rows = await self._query("schedule_due", now=now, limit=limit, without=list(without))
         return Due([schedule(row[1:]) for row in rows if row[1] is not None], rows[0][0])
 
-    async def schedules(self) -> Sequence[ScheduleState]:
-        """All schedules, by name."""
-        return [schedule(row) for row in await self._query("schedule_list")]
+    async def schedules(self, names: Collection[str] | None = None) -> Sequence[ScheduleState]:
+        """All schedules, or those with these names, by name."""
+        if names is None:
+            rows = await self._query("schedule_list")
+        else:
+            rows = await self._query("schedule_named", names=list(names))
+        return [schedule(row) for row in rows]
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""

@@ -244,9 +244,10 @@ class RedisBackend:
         found, next_at = await self._linked().ask("due", asked)
         return Due([rows.schedule(reply) for reply in found], rows.number(next_at))
 
-    async def schedules(self) -> Sequence[ScheduleState]:
-        """All schedules, by name."""
-        return [rows.schedule(reply) for reply in await self._linked().ask("schedules", {})]
+    async def schedules(self, names: Collection[str] | None = None) -> Sequence[ScheduleState]:
+        """All schedules, or those with these names, by name."""
+        asked = {} if names is None else {"names": sorted(set(names))}
+        return [rows.schedule(reply) for reply in await self._linked().ask("schedules", asked)]
 
     async def pause(self, schedule: str, next_at: float | None, *, paused: bool) -> bool:
         """Pause or resume."""

@@ -202,9 +202,12 @@ class SqliteBackend:
         due, next_at = found
         return Due(schedules.states(due), next_at)
 
-    async def schedules(self) -> Sequence[ScheduleState]:
-        """All schedules, by name."""
-        found = await self._query("schedule_list")
+    async def schedules(self, names: Collection[str] | None = None) -> Sequence[ScheduleState]:
+        """All schedules, or those with these names, by name."""
+        if names is None:
+            found = await self._query("schedule_list")
+        else:
+            found = await self._query("schedule_named", names=handover.json_list(names))
         assert found is not None
         return schedules.states(found[0])
 
