@@ -271,6 +271,10 @@ async def test_a_jitter_as_long_as_the_interval_is_refused(timed):
         timed.schedule(every=60, jitter=-1)(lambda: None)
     with pytest.raises(ConfigError, match="start='soon' must be a datetime"):
         timed.schedule(every=60, start="soon")(lambda: None)
+    with pytest.raises(ConfigError, match=r"start=.* must be in the years 2 to 8000; leave it out"):
+        timed.schedule(every=60, start=datetime(9999, 1, 1, tzinfo=UTC))(lambda: None)
+    with pytest.raises(ConfigError, match=r"end=.* must be in the years 2 to 9998"):
+        timed.schedule(every=60, end=datetime.max.replace(tzinfo=UTC))(lambda: None)
     with pytest.raises(ConfigError, match="is after end="):
         timed.schedule(every=60, start=datetime(2030, 1, 1), end=datetime(2029, 1, 1))(lambda: None)  # noqa: DTZ001
 
