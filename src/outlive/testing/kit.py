@@ -19,6 +19,9 @@ from outlive.testing.clock import ManualClock
 R = TypeVar("R")
 T = TypeVar("T")
 
+#: Seconds by which time goes on where something was due and has not happened: it is held back, or waits for another.
+_TICK = 1.0
+
 #: How tasks run in a test: never before `drain`, all before the response has returned, or as they do in production.
 Mode = Literal["recorded", "inline", "real"]
 
@@ -95,8 +98,14 @@ class TaskKit:
             dispatcher.hold(back=self.rehearsal.holds)
 
     async def advance(self, seconds: float) -> None:
-        """Move the clock, and return when what has become due by it is done; recorded tasks are only accepted."""
-        self.clock.advance(seconds)
+        """Let so much time pass: what becomes due is done at its moment, one after the other.
+
+        Recorded tasks are only accepted. An interval, which has no moments of its own, runs once at the end.
+        """
+        end = self.clock.now() + seconds
+        while (moment := await self._quiet()) is not None and moment < end:
+            self.clock.advance(max(0.0, moment - self.clock.now()) or _TICK)
+        self.clock.advance(max(0.0, end - self.clock.now()))
         await self._quiet()
 
     def drain_sync(self) -> None:
@@ -107,11 +116,12 @@ class TaskKit:
         """What `advance` does, for a plain test beside a `TestClient`."""
         self._from_thread(self.advance(seconds))
 
-    async def _quiet(self) -> None:
+    async def _quiet(self) -> float | None:
+        """Return when nothing goes on any more; when something will."""
         runtime = self.manager.runtime
         try:
             async with asyncio.timeout(self.patience):
-                await runtime.quiet()
+                return await runtime.quiet.next_moment()
         except TimeoutError:
             running = [task for task in runtime.store if not task.is_pending]
             raise TimeoutError(f"after {self.patience} s there still run:{listed(running)}") from None
