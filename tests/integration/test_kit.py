@@ -358,6 +358,15 @@ def test_a_test_client_without_an_event_loop_of_its_own_is_named(shop):
         ask_twice()
 
 
+async def test_what_cannot_work_is_refused(shop):
+    with pytest.raises(ConfigError, match="recorded, inline, real"), rehearse(shop.manager, "lazy"):
+        raise AssertionError
+    with rehearse(shop.manager) as tasks:
+        async with shop.manager:
+            with pytest.raises(ValueError, match="backwards"):
+                await tasks.advance(-1)
+
+
 def test_the_store_of_the_application_is_not_touched(shop, tmp_path):
     with rehearse(shop.manager, "inline"), TestClient(shop.app) as client:
         client.post("/orders", params={"to": "ada"})

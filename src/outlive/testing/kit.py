@@ -4,12 +4,12 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import closing, contextmanager
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, get_args, overload
 
 from outlive.backends.memory import MemoryBackend
 from outlive.definitions.context import current
 from outlive.definitions.task import Task
-from outlive.errors import WouldDeadlockError
+from outlive.errors import ConfigError, WouldDeadlockError
 from outlive.manager import TaskManager
 from outlive.ports import Backend
 from outlive.runtime.rehearsal import Rehearsal
@@ -42,6 +42,8 @@ class TaskKit:
     def __init__(
         self, manager: TaskManager, clock: ManualClock, *, mode: Mode = "recorded", patience: float = 10.0
     ) -> None:
+        if mode not in get_args(Mode):
+            raise ConfigError(f"mode={mode!r} is unknown; choose one of {', '.join(get_args(Mode))}")
         self.manager = manager
         self.clock = clock
         self.mode: Mode = mode
@@ -102,6 +104,8 @@ class TaskKit:
 
         Recorded tasks are only accepted. An interval, which has no moments of its own, runs once at the end.
         """
+        if seconds < 0:
+            raise ValueError(f"seconds={seconds!r} must be 0 or more; time does not run backwards")
         end = self.clock.now() + seconds
         while (moment := await self._quiet()) is not None and moment < end:
             self.clock.advance(max(0.0, moment - self.clock.now()) or _TICK)
