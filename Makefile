@@ -68,6 +68,7 @@ check-reference: $(VENV)/.dev
 check-parameters: $(VENV)/.dev
 	$(PY) scripts/parameters.py --check
 check-docs: $(VENV)/.dev
+	$(PY) scripts/typed_pages.py
 	$(BIN)/zensical build --strict
 
 # The environment is made anew when pyproject.toml changes, so that nothing

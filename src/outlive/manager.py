@@ -350,8 +350,8 @@ class TaskManager(Operations, Queues):
             yield
             if self.is_started:
                 raise ConfigError(
-                    "the rehearsal is over and the task manager still runs; leave the TestClient first, or where there "
-                    "is none put `async with manager:` around what the test does"
+                    "the rehearsal is over and the task manager still runs; write `with TestClient(app) as client:` "
+                    "inside of it, or where there is none put `async with manager:` around what the test does"
                 )
         finally:
             self._runtime = self.rehearsal = None

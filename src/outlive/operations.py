@@ -79,7 +79,8 @@ class Operations(Schedules):
         self._surroundings, defaults = split_options(options)
         super().__init__(config_of(defaults), cipher=cipher_for(self._surroundings.encrypt_args_key))
         observers = _observers(self._surroundings)
-        self._chain = LoggerChain(observers, self._emit) if observers else None
+        # Troubles of observers go to the log alone: one that raises on every event would be told of each.
+        self._chain = LoggerChain(observers, log_event) if observers else None
 
     # -- observers -------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.sqlite_processes import child
 
 from outlive.backends.sqlite import SqliteBackend
+from outlive.backends.sqlite.statements import migrations
 from outlive.core.filter import EVERYTHING, Page
 from outlive.core.moves import Enqueue
 from outlive.errors import BackendCorruptError, BackendError, BackendUnavailableError
@@ -164,12 +165,13 @@ async def test_a_table_that_was_taken_away(path):
 async def test_a_schema_of_a_later_release(path):
     await filled(path)
     connection = sqlite3.connect(path)
-    connection.execute("insert into outlive_schema values (7, 1)")
+    known = migrations()[-1][0]
+    connection.execute("insert into outlive_schema values (?, 1)", (known + 1,))
     connection.commit()
     await filled(path)
 
-    connection.execute("insert into outlive_schema values (8, 8)")
+    connection.execute("insert into outlive_schema values (?, ?)", (known + 2, known + 2))
     connection.commit()
     connection.close()
-    with pytest.raises(BackendError, match=r"schema 8.*upgrade outlive"):
+    with pytest.raises(BackendError, match=rf"schema {known + 2}.*upgrade outlive"):
         await SqliteBackend(path).open()

@@ -21,7 +21,7 @@ from outlive import (
     TaskStatus,
     WouldDeadlockError,
 )
-from outlive.testing import rehearse
+from outlive.testing import ManualClock, rehearse
 
 
 class Shop:
@@ -207,6 +207,22 @@ async def test_retries_and_schedules_wait_for_the_clock_of_the_test(shop):
             assert shop.done[3:] == ["nightly"]
 
 
+async def test_time_passes_from_moment_to_moment(shop):
+    @shop.manager.schedule(cron="0 9 * * *", jitter=20)
+    async def morning() -> None:
+        shop.done.append("morning")
+
+    with rehearse(shop.manager, "real") as tasks:
+        async with shop.manager:
+            task = await shop.manager.enqueue(shop.send, "nobody")
+            await tasks.advance(60)
+            assert task.attempts == 3  # each retry in its time
+            await tasks.advance(86_400 - 60)
+            assert len(tasks.enqueued(shop.nightly)) == 288
+            assert shop.done.count("morning") == 1
+            assert tasks.clock.now() == ManualClock().now() + 86_400
+
+
 async def test_a_recorded_schedule_is_accepted_at_its_time(shop):
     with rehearse(shop.manager) as tasks:
         async with shop.manager:
@@ -329,6 +345,26 @@ async def test_a_rehearsal_is_around_the_life_of_the_manager(shop):
 
 async def _nothing() -> None:
     """There is no election."""
+
+
+def test_a_test_client_without_an_event_loop_of_its_own_is_named(shop):
+    def ask_twice() -> None:
+        with rehearse(shop.manager, "inline"):
+            client = TestClient(shop.app)
+            client.post("/elsewhere")
+            client.post("/elsewhere")
+
+    with pytest.raises(ConfigError, match=r"with TestClient\(app\) as client"):
+        ask_twice()
+
+
+async def test_what_cannot_work_is_refused(shop):
+    with pytest.raises(ConfigError, match="recorded, inline, real"), rehearse(shop.manager, "lazy"):
+        raise AssertionError
+    with rehearse(shop.manager) as tasks:
+        async with shop.manager:
+            with pytest.raises(ValueError, match="backwards"):
+                await tasks.advance(-1)
 
 
 def test_the_store_of_the_application_is_not_touched(shop, tmp_path):

@@ -244,6 +244,18 @@ async def test_a_function_takes_every_event():
     assert [type(event) for event in events] == [LifecycleEvent, LogEvent, LifecycleEvent, AttemptFailed]
 
 
+async def test_a_function_that_always_raises_is_not_told_of_that():
+    def broken(event: RuntimeEvent) -> None:
+        raise LookupError(type(event).__name__)
+
+    with captured_log("outlive") as lines:
+        async with TaskManager(loggers=[broken]) as manager:
+            await (await manager.enqueue(speak)).result()
+
+    told = [line.getMessage().rpartition(" ")[2] for line in lines]
+    assert told == ["LifecycleEvent", "LogEvent", "LogEvent", "LifecycleEvent"]
+
+
 async def test_a_coroutine_function_takes_every_event_too():
     events: list[RuntimeEvent] = []
 

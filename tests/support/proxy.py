@@ -61,7 +61,12 @@ class Proxy:
             self.refused += 1
             writer.transport.abort()
             return
-        up_reader, up_writer = await self._connect()
+        try:
+            up_reader, up_writer = await self._connect()
+        except OSError:  # the server is away
+            self.refused += 1
+            writer.transport.abort()
+            return
         pair = (writer, up_writer)
         self._open.add(pair)
         swallowing = asyncio.Event()

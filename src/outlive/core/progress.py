@@ -1,7 +1,7 @@
 """How far an attempt says it has come."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ class Progress:
 
     def to_text(self) -> str:
         """As it is stored."""
-        return json.dumps(asdict(self))
+        return json.dumps({"done": self.done, "total": self.total, "message": self.message, "at": self.at})
 
     @classmethod
     def of(cls, text: str | None) -> Self | None:

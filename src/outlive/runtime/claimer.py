@@ -61,6 +61,7 @@ class Claimer(Service):
                 else:
                     self._take(record, await self._deaths_of(record))
             if len(claim.records) < limit:
+                self.next_at = claim.next_at
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
                 return

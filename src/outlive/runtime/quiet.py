@@ -25,6 +25,12 @@ class Quiet:
         while calm < _TURNS:
             calm = calm + 1 if await self._is_calm() else 0
 
+    async def next_moment(self) -> float | None:
+        """When the next task is due, or the next slot of a schedule."""
+        await self.come()
+        moments = (self._dispatcher.timers.next_at, *(service.next_at for service in self._services))
+        return min((moment for moment in moments if moment is not None), default=None)
+
     async def _is_calm(self) -> bool:
         for service in self._services:
             await service.step()

@@ -1,10 +1,12 @@
 """What the tests of an application change in how an instance runs: doors in the one path, no second one."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from outlive.definitions.context import current
 from outlive.definitions.task import Task
+from outlive.errors import ConfigError
 
 
 class Rehearsal:
@@ -19,6 +21,14 @@ class Rehearsal:
         #: What was accepted, oldest first.
         self.accepted: list[Task[Any]] = []
         self._on_request_end = on_request_end
+
+    def begin_request(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A request has come; raise `ConfigError` where the manager was started on a loop that has ended."""
+        if loop.is_closed():
+            raise ConfigError(
+                "the event loop that the task manager was started on is closed: a TestClient has one for each request, "
+                "unless the test says `with TestClient(app) as client:`"
+            )
 
     async def end_request(self) -> None:
         """The response was sent; whoever asked for it still waits."""

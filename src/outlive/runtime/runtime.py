@@ -171,9 +171,10 @@ class Runtime:
                 accepted.cancel()
                 raise NotInitializedError(_LOOP_ENDED)
 
-    async def quiet(self) -> None:
-        """Return when nothing runs here and nothing that is due can start; for tests."""
-        await Quiet((self._scheduler, self.claimer), self.journal, self.dispatcher).come()
+    @property
+    def quiet(self) -> Quiet:
+        """For tests: waits until nothing runs here and nothing that is due can start."""
+        return Quiet((self._scheduler, self.claimer), self.journal, self.dispatcher)
 
     async def stop(self, step_down: Callable[[], Awaitable[None]]) -> None:
         """Drain, flush and let go of everything; step down when the runs of intervals have ended that may need it."""

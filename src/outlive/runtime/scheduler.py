@@ -67,6 +67,7 @@ class Scheduler(Service):
         await self._overlaps.stop()
 
     def _wake_for(self, moments: Sequence[float]) -> None:
+        self.next_at = min(moments, default=None)
         if moments and (self.interval is None or min(moments) < self.clock.now() + self.interval):
             self.wake_at(min(moments))
 

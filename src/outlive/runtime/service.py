@@ -22,6 +22,8 @@ class Service:
         self.clock = process.clock
         self.emit = process.emit
         self.interval = interval
+        #: What the last step has found to come next, None where nothing is known to.
+        self.next_at: float | None = None
         self._awake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._alarm: Handle | None = None

@@ -25,6 +25,11 @@ class Timers:
         heappush(self._waiting, (task.run_at, next(self._arrivals), task))
         self._set_alarm()
 
+    @property
+    def next_at(self) -> float | None:
+        """When the next task is due."""
+        return self._waiting[0][0] if self._waiting else None
+
     def _set_alarm(self) -> None:
         earliest = self._waiting[0][0]
         if self._alarm is not None:

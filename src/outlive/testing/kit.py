@@ -4,12 +4,12 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import closing, contextmanager
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, get_args, overload
 
 from outlive.backends.memory import MemoryBackend
 from outlive.definitions.context import current
 from outlive.definitions.task import Task
-from outlive.errors import WouldDeadlockError
+from outlive.errors import ConfigError, WouldDeadlockError
 from outlive.manager import TaskManager
 from outlive.ports import Backend
 from outlive.runtime.rehearsal import Rehearsal
@@ -18,6 +18,9 @@ from outlive.testing.clock import ManualClock
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+#: Seconds by which time goes on where something was due and has not happened: it is held back, or waits for another.
+_TICK = 1.0
 
 #: How tasks run in a test: never before `drain`, all before the response has returned, or as they do in production.
 Mode = Literal["recorded", "inline", "real"]
@@ -39,6 +42,8 @@ class TaskKit:
     def __init__(
         self, manager: TaskManager, clock: ManualClock, *, mode: Mode = "recorded", patience: float = 10.0
     ) -> None:
+        if mode not in get_args(Mode):
+            raise ConfigError(f"mode={mode!r} is unknown; choose one of {', '.join(get_args(Mode))}")
         self.manager = manager
         self.clock = clock
         self.mode: Mode = mode
@@ -95,8 +100,16 @@ class TaskKit:
             dispatcher.hold(back=self.rehearsal.holds)
 
     async def advance(self, seconds: float) -> None:
-        """Move the clock, and return when what has become due by it is done; recorded tasks are only accepted."""
-        self.clock.advance(seconds)
+        """Let so much time pass: what becomes due is done at its moment, one after the other.
+
+        Recorded tasks are only accepted. An interval, which has no moments of its own, runs once at the end.
+        """
+        if seconds < 0:
+            raise ValueError(f"seconds={seconds!r} must be 0 or more; time does not run backwards")
+        end = self.clock.now() + seconds
+        while (moment := await self._quiet()) is not None and moment < end:
+            self.clock.advance(max(0.0, moment - self.clock.now()) or _TICK)
+        self.clock.advance(max(0.0, end - self.clock.now()))
         await self._quiet()
 
     def drain_sync(self) -> None:
@@ -107,11 +120,12 @@ class TaskKit:
         """What `advance` does, for a plain test beside a `TestClient`."""
         self._from_thread(self.advance(seconds))
 
-    async def _quiet(self) -> None:
+    async def _quiet(self) -> float | None:
+        """Return when nothing goes on any more; when something will."""
         runtime = self.manager.runtime
         try:
             async with asyncio.timeout(self.patience):
-                await runtime.quiet()
+                return await runtime.quiet.next_moment()
         except TimeoutError:
             running = [task for task in runtime.store if not task.is_pending]
             raise TimeoutError(f"after {self.patience} s there still run:{listed(running)}") from None

@@ -42,6 +42,8 @@ class TasksMiddleware:
             return
         if not self._host.is_started:
             await self._host.startup()  # mounted applications and bare ASGI transports have no lifespan
+        if self._host.rehearsal is not None:
+            self._host.rehearsal.begin_request(self._host.runtime.loop)
         bind(self._host)
         app = scope.get("app")
         exchange = Exchange(self._host, scope, app if self._takes_plain else None, receive, send)
