@@ -17,7 +17,7 @@ from outlive.web.traces import REQUESTS, Step, Trace
 MODES = (
     (IMMEDIATE, "Started at once, beside the endpoint; the response waits until they are stored."),
     (AFTER_ROUTE, "Started when the endpoint had returned; the response waits for the first attempt."),
-    (AFTER_RESPONSE, "Started when the response was sent; it waits until they are stored."),
+    (AFTER_RESPONSE, "Started when the response was sent, which waits until they are stored."),
 )
 
 
