@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 from playwright.sync_api import Browser, sync_playwright
 from uuid_utils import uuid7
 
@@ -65,6 +66,8 @@ def screens(ids: dict[str, str]) -> dict[str, str]:
         "tasks-empty": f"{start}/tasks?q=status:rejected",
         "task-failed": f"{start}/tasks/{ids['failed']}",
         "task-waiting": f"{start}/tasks/{ids['pending']}",
+        "requests": f"{start}/requests",
+        "request": f"{start}/requests/{ids['request']}",
         "errors": f"{start}/errors",
         "dead-letters": f"{start}/dead-letters",
         "schedules": f"{start}/schedules",
@@ -100,7 +103,18 @@ def served() -> Iterator[tuple[str, dict[str, str], str]]:
     """The showcase behind a server, filled, and one with a login."""
     showcase, closed = Showcase(), Showcase(auth=("ann", "sesame"))
     with running(showcase) as site, running(closed) as login:
-        yield site.host, site.call(prepare(showcase)), login.host
+        ids = site.call(prepare(showcase))
+        yield site.host, ids | {"request": requested(showcase, site.host)}, login.host
+
+
+def requested(showcase: Showcase, host: str) -> str:
+    """Some requests that start tasks; the newest one's id."""
+    for _ in range(5):
+        httpx.post(f"{host}/orders").raise_for_status()
+    traces = showcase.manager.traces
+    if traces is None:
+        raise SystemExit("the showcase notes no requests")
+    return traces.newest()[0].id
 
 
 async def prepare(showcase: Showcase) -> dict[str, str]:

@@ -42,6 +42,7 @@ from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder
+from outlive.web.traces import Traces
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,6 +74,8 @@ class TaskManager(Operations, Queues):
 
     #: How the tests of the application have it run; set by `outlive.testing.rehearse`.
     rehearsal: Rehearsal | None = None
+    #: The newest requests with tasks; `TaskAdmin` has them noted.
+    traces: Traces | None = None
 
     def __init__(  # noqa: PLR0913 - the options of the product, one name each
         self,

@@ -15,6 +15,7 @@ def screens(ids: dict[str, str]) -> list[str]:
         "/tasks?q=status:failed",
         "/tasks?q=nothing-has-this",
         *(f"/tasks/{ids[name]}" for name in ("failed", "running", "pending", "secret")),
+        "/requests",
         "/errors",
         "/dead-letters?window=1h",
         "/schedules",
@@ -75,6 +76,22 @@ def test_every_screen_is_whole_and_accessible(browser, place, half):
             for link in page.eval_on_selector_all("a[href]", "all => all.map(one => one.getAttribute('href'))"):
                 assert link.startswith((f"{prefix}{showcase.admin.path}", "#")), (screen, link)
         assert faults == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_request_leads_to_its_tasks_and_back(browser, look):
+    with served(Showcase()) as site, looking(browser, **LOOKS[look]) as page:
+        assert page.request.post(f"{site.host}/orders").ok
+        page.goto(f"{site.address}/requests")
+        is_live(page)
+        assert faults_for_some(page) == []
+        page.get_by_role("link", name="POST /orders").click()
+        page.get_by_role("heading", name="after_response").wait_for()
+        assert faults_for_some(page) == []
+        assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        page.get_by_role("link", name="send_receipt").click()
+        page.get_by_role("link", name="POST /orders").click()
+        page.get_by_role("heading", name="after_response").wait_for()
 
 
 def test_behind_a_proxy_that_cuts_the_prefix_off(browser):

@@ -151,6 +151,23 @@ def test_files_are_kept_for_ever_under_a_name_of_their_content(site):
     assert Assets().path("admin.css") in text
 
 
+def test_a_queue_in_which_tasks_wait_in_vain_says_why(site):
+    assert "none starts until" not in site.page("/queues")
+    post(site, "/queues/default/pause")
+    assert re.search(r"\d tasks? waits?, and none starts until it is resumed", site.page("/queues"))
+    post(site, "/queues/default/resume")
+    assert "none starts until" not in site.page("/queues")
+
+
+def test_a_queue_that_no_instance_runs_says_so(tmp_path):
+    showcase = Showcase(SqliteBackend(tmp_path / "tasks.db"))
+    showcase.manager.run_as(run_tasks=True, run_queues=["mail"])
+    with TestClient(showcase.app) as client:
+        assert client.portal is not None
+        client.portal.call(showcase.manager.enqueue, showcase.send_receipt, "ann@example.org", 1)
+        assert "1 task waits, and no instance runs this queue" in client.get(f"{DASHBOARD}/queues").text
+
+
 # -- actions -----------------------------------------------------------------------------------------
 
 

@@ -318,6 +318,21 @@ def test_a_session_holds_in_every_process_without_a_secret(tmp_path):
         assert client.get("/tasks/metrics").status_code == 401
 
 
+def test_with_auth_each_process_shows_what_all_have_and_opens_no_door_for_the_others(tmp_path):
+    first, second = (Site(SqliteBackend(tmp_path / "tasks.db"), auth=PEOPLE) for _ in range(2))
+    with first.client() as client, second.client() as other:
+        assert client.portal is not None
+        task = client.portal.call(first.manager.enqueue, first.add, 1)
+        client.portal.call(task.durable)
+        assert other.get("/tasks").status_code == 401
+        second.sign_in(other, "vera")
+        for path in ("/tasks", "/tasks/api/v1/tasks", "/tasks/dashboard/tasks"):
+            assert task.id in other.get(path).text
+        # Processes meet in the backend alone: what anybody may fetch is the login and the files of its page.
+        open_to_all = {path for _, path in second.routes(guarded=False)}
+        assert all(path.startswith(("/tasks/auth/", "/tasks/dashboard/static/")) for path in open_to_all)
+
+
 def test_a_session_lasts_over_a_restart_unless_the_secret_key_is_another(tmp_path):
     def site(key: str) -> Site:
         return Site(SqliteBackend(tmp_path / "tasks.db"), auth=PEOPLE, secret_key=key)

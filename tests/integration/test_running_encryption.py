@@ -1,5 +1,8 @@
 """Arguments are stored in a form that only the key can read."""
 
+import base64
+import json
+import pickle
 import sys
 from datetime import datetime
 from typing import Any
@@ -10,9 +13,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from support import process_bodies as bodies
 from support.waiting import ended, record_of, until
+from uuid_utils import uuid7
 
 from outlive import ConfigError, OutliveError, TaskAdmin, TaskManager, TaskStatus
+from outlive.core.cipher import SEALED
 from outlive.core.events import CannotRun
+from outlive.core.moves import Enqueue
+from outlive.definitions.encryption import FernetCipher
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _ in range(3))
 SECRET = "4111-1111"
@@ -180,6 +187,52 @@ async def test_keys_are_rotated(shared):
             await ended(new, task_id)
         assert (await record_of(new, ids[2])).status is TaskStatus.PENDING
     assert got == [(SECRET, 1)] * 2
+
+
+class Planted:
+    """What a pickle of calls when it is read."""
+
+    opened = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open_planted, ())
+
+
+def open_planted() -> str:
+    Planted.opened = True
+    return "opened"
+
+
+@pytest.mark.parametrize("form", ["bytes", "text", "argument"])
+async def test_who_has_the_key_and_the_backend_can_plant_no_code(shared, form):
+    pickled = pickle.dumps(Planted())
+    assert pickle.loads(pickled) == "opened"
+    Planted.opened = False
+    text = base64.b64encode(pickled).decode()
+    payload = {"bytes": pickled, "text": text.encode(), "argument": json.dumps({"card": text}).encode()}[form]
+    stored = SEALED + Fernet(NEW).encrypt(payload).decode()
+    good = FernetCipher([NEW]).seal(json.dumps({"card": SECRET}))
+    now, ids = shared.clock.now(), [str(uuid7()) for _ in range(2)]
+    async with shared.instance() as there:
+        moves = [
+            Enqueue(one, "charge", "charge", now, now, arguments=what)
+            for one, what in zip(ids, (stored, good), strict=True)
+        ]
+        assert all(await there.backend.apply(moves))
+
+    manager, got = shared.instance(encrypt_args_key=NEW), list[Any]()
+    declare(manager, got)
+    async with manager:
+        await until(lambda: has_looked(manager, ids[0]))
+        await ended(manager, ids[1])  # what was planted stops nothing else
+    assert not Planted.opened
+    assert got == [*([(text, 1)] if form == "argument" else []), (SECRET, 1)]
+
+
+async def has_looked(manager: TaskManager, task_id: str) -> bool:
+    """Whether the manager has run the task, or said why it cannot."""
+    record = await record_of(manager, task_id)
+    return record.is_final or record.reason is not None
 
 
 async def test_rotation_needs_a_key(manager):

@@ -17,6 +17,7 @@ from outlive.admin.sampler import Sampler
 from outlive.admin.sessions import Sessions
 from outlive.errors import ConfigError
 from outlive.manager import TaskManager
+from outlive.web.traces import Traces
 
 _PATH = re.compile(r"(/[^/?#{}\s]+)+")
 _STATE = "outlive_admin"
@@ -70,6 +71,7 @@ class TaskAdmin:
         )
         if retention_days is not None:
             manager.set_retention(retention_days)
+        manager.traces = manager.traces or Traces()
         manager.init_app(app, install=auto_install)
         self.app = app
         self.manager = manager

@@ -62,6 +62,11 @@ class Desk:
             name: LaneState(name, lane.busy, lane.executor.limit, len(lane.waiting)) for name, lane in lanes.items()
         }
 
+    def runs_here(self, queue: str) -> bool:
+        """Whether this process runs tasks of a queue."""
+        process = self.manager.runtime.process
+        return process.runs_tasks and (process.run_queues is None or queue in process.run_queues)
+
     @property
     def here(self) -> str:
         """The instance of this process."""

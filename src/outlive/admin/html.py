@@ -43,6 +43,7 @@ _FORM_BYTES = 1_000_000
 NAVIGATION = (
     ("overview", "", "Overview"),
     ("tasks", "/tasks", "Tasks"),
+    ("requests", "/requests", "Requests"),
     ("errors", "/errors", "Errors"),
     ("dead", "/dead-letters", "Dead letters"),
     ("schedules", "/schedules", "Schedules"),

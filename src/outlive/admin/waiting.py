@@ -7,6 +7,7 @@ from datetime import datetime
 from outlive.admin.words import ago, number
 from outlive.core.record import TaskRecord
 from outlive.core.states import TaskStatus
+from outlive.runtime.queue_control import QueueInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,17 @@ class Surroundings:
     alive: Collection[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """What the tasks of a queue depend on."""
+
+    #: The instance of this process, and the ids of those that give signs of life.
+    here: str
+    alive: Collection[str]
+    #: Whether this process runs tasks of the queue.
+    runs_here: bool
+
+
 def reasons(record: TaskRecord, around: Surroundings) -> list[str]:
     """Sentences, the decisive first; none for a task that does not wait."""
     if record.status is not TaskStatus.PENDING:
@@ -56,6 +68,20 @@ def reasons(record: TaskRecord, around: Surroundings) -> list[str]:
     if record.run_at <= around.now:
         found += _why_due_waits(record, around)
     return found or ["It is due and free: the next instance with a slot takes it."]
+
+
+def queue_warning(queue: QueueInfo, around: Queueing) -> str | None:
+    """Why nothing of a queue starts although tasks wait in it, as far as that can be seen from here."""
+    if not queue.pending:
+        return None
+    wait = f"{number(queue.pending)} {'task waits' if queue.pending == 1 else 'tasks wait'}"
+    if not around.alive:
+        return f"{wait}, and no instance gives a sign of life."
+    if queue.paused:
+        return f"{wait}, and none starts until it is resumed."
+    if not around.runs_here and set(around.alive) == {around.here}:
+        return f"{wait}, and no instance runs this queue: the only one alive, this process, leaves it alone."
+    return None
 
 
 def _not_due(record: TaskRecord, now: datetime) -> str:

@@ -5,6 +5,7 @@ from typing import Protocol
 from outlive.definitions.coordination import Coordination
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
+from outlive.web.traces import Traces
 
 
 class Host(Protocol):
@@ -28,6 +29,11 @@ class Host(Protocol):
     @property
     def rehearsal(self) -> Rehearsal | None:
         """How the tests of the application have it run."""
+        ...
+
+    @property
+    def traces(self) -> Traces | None:
+        """Where requests are noted, None where nobody looks at them."""
         ...
 
     async def startup(self) -> None:

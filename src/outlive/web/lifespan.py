@@ -61,6 +61,7 @@ class _Started:
 
     is_started = True
     rehearsal = None
+    traces = None
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -6,6 +6,7 @@ It must be innermost, because Starlette's handlers answer an exception inside `e
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -20,7 +21,9 @@ from outlive.definitions.coordination import bind, unbind
 from outlive.web.host import Host
 from outlive.web.moments import NOT_ACCEPTED, Moments
 from outlive.web.tasks import SCOPE_KEY, Tasks, TasksHolder, why_not_accepted
+from outlive.web.traces import Trace
 
+_REFUSED = 503
 _CLOSING = ("websocket.close", "websocket.http.response.start")
 
 
@@ -43,7 +46,7 @@ class TasksMiddleware:
             self._host.rehearsal.begin_request(self._host.runtime.loop)
         bind(self._host)
         app = scope.get("app")
-        exchange = Exchange(self._host, app if self._takes_plain else None, receive, send)
+        exchange = Exchange(self._host, scope, app if self._takes_plain else None, receive, send)
         exchange.outer, scope[SCOPE_KEY] = scope.get(SCOPE_KEY), exchange
         try:
             if scope["type"] == "http":
@@ -68,11 +71,13 @@ class Exchange:
     """One request and its response going by. What nobody uses costs nothing: `tasks` is made when it is asked for."""
 
     __slots__ = (
+        "_began",
         "_error_at_receive",
         "_moments",
         "_plain_app",
         "_receive",
         "_refusal",
+        "_scope",
         "_send",
         "_tasks",
         "_was_handling",
@@ -81,7 +86,9 @@ class Exchange:
         "outer",
     )
 
-    def __init__(self, host: Host, plain_app: object | None, receive: Receive, send: Send) -> None:
+    def __init__(self, host: Host, scope: Scope, plain_app: object | None, receive: Receive, send: Send) -> None:
+        self._began = time.perf_counter()
+        self._scope = scope
         self.host = host
         self.outer: TasksHolder | None = None
         self._plain_app = plain_app
@@ -101,6 +108,9 @@ class Exchange:
         if self._tasks is None:
             self._tasks = Tasks(self.host)
             self._moments = self._tasks.moments
+            if self.host.traces is not None:
+                scope = self._scope
+                self._moments.trace = Trace(scope.get("method", "WEBSOCKET"), scope["path"], self._began)
             if self.has_started:
                 self._moments.decide(has_raised=False)
         return self._tasks
@@ -149,6 +159,8 @@ class Exchange:
         except NOT_ACCEPTED as error:
             self._refusal = error
             raise
+        if moments.trace is not None:
+            moments.trace.status = message["status"]
         if moments.must_wait:
             return self._hold(moments, message)
         self.has_started = True
@@ -183,6 +195,8 @@ class Exchange:
         if refusal is not None and not self.has_started:
             if moments is not None:
                 moments.give_up()
+                if moments.trace is not None:
+                    moments.trace.status = _REFUSED
             return refusal
         # A client that hung up does not decide what becomes of the tasks.
         if moments is not None and not moments.is_decided and not isinstance(error, WebSocketDisconnect):

@@ -5,6 +5,7 @@ The middleware tells it how the request goes on; `Tasks` gives it what the endpo
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -15,6 +16,7 @@ from outlive.definitions.task import Task
 from outlive.errors import BackendUnavailableError, JournalFullError
 from outlive.runtime.runtime import Runtime
 from outlive.web.host import Host
+from outlive.web.traces import Trace
 
 IMMEDIATE, AFTER_ROUTE, AFTER_RESPONSE = "immediate", "after_route", "after_response"
 
@@ -44,6 +46,8 @@ class Moments:
         self.is_decided = False
         self.has_raised = False
         self.is_released = False
+        #: What is noted of the request, None where nobody looks at it.
+        self.trace: Trace | None = None
 
     # -- what the endpoint schedules -------------------------------------------------------------
 
@@ -63,8 +67,10 @@ class Moments:
             timing = self._timing_of_add_task(task)
         holder = self._key_holder(runtime, task, timing)
         if holder is not task:
+            self._note(holder, timing)
             return self._join(holder)
         runtime.intake.admit(task)
+        self._note(task, timing)
         if timing == IMMEDIATE:
             self._start_now(runtime, task)
         elif self.is_decided and threading.get_ident() != runtime.loop_thread:
@@ -72,6 +78,13 @@ class Moments:
         else:
             self._keep(runtime, task)
         return task
+
+    def _note(self, task: Task[Any], timing: str) -> None:
+        if self.trace is None:
+            return
+        if not self.trace.steps and self._host.traces is not None:
+            self._host.traces.keep(self.trace)
+        self.trace.add(task.id, task.facts.func_name, timing)
 
     def _key_holder(self, runtime: Runtime, task: Task[Any], timing: str) -> Task[Any]:
         """The task that already holds the idempotency key, as far as this process knows; else the task itself."""
@@ -171,7 +184,10 @@ class Moments:
         """Return when everything scheduled so far is durable; raise what kept a task from being so."""
         waiting, self._uncommitted = self._uncommitted, []
         for task in waiting:
+            since = time.perf_counter()
             await task.durable()
+            if self.trace is not None:
+                self.trace.stored(task.id, since)
 
     async def finish_route(self) -> None:
         """Start the `after_route` tasks and return when the first attempt of each is over."""
@@ -180,11 +196,16 @@ class Moments:
         if (route or late) and self._host.runtime.dispatcher.is_held:
             return
         for task in (*route, *late):
+            since = time.perf_counter()
             await task.wait_first_attempt()
+            if self.trace is not None:
+                self.trace.ran(task.id, since)
 
     def release(self) -> None:
         """Start what waited for the response; harmless when repeated."""
         self.is_released = True
+        if self.trace is not None:
+            self.trace.end()
         self._release_route()
         response, self._response = self._response, []
         self._offer(response)

@@ -15,9 +15,11 @@ from outlive.admin.pages.schedules import change_of_clocks
 from outlive.admin.pages.task import draw
 from outlive.core.cipher import SEALED
 from outlive.core.config import UNSET
+from outlive.core.queues import QueueConfig
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord
 from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
+from outlive.runtime.queue_control import QueueInfo
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -350,3 +352,23 @@ def test_changes_of_clocks_are_told():
     assert change_of_clocks(october, november) == "clocks go back before it"
     assert change_of_clocks(march, april) == "clocks go forward before it"
     assert change_of_clocks(april, october) == ""
+
+
+QUEUE = QueueInfo("mail", QueueConfig(), is_overridden=False, paused=False, pending=2, running=0, oldest_at=1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "alive", "runs_here", "told"),
+    [
+        ({}, {"me"}, True, None),
+        ({"paused": True, "pending": 0}, {"me"}, True, None),
+        ({"paused": True}, {"me"}, True, "2 tasks wait, and none starts until it is resumed."),
+        ({"paused": True, "pending": 1}, set(), True, "1 task waits, and no instance gives a sign of life."),
+        ({}, {"me"}, False, "no instance runs this queue"),
+        ({}, {"me", "other"}, False, None),
+        ({"pending": 0}, {"me"}, False, None),
+    ],
+)
+def test_why_nothing_of_a_queue_starts(change, alive, runs_here, told):
+    warning = waiting.queue_warning(replace(QUEUE, **change), waiting.Queueing("me", alive, runs_here))
+    assert warning is None if told is None else told in str(warning)

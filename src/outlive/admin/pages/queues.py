@@ -1,6 +1,6 @@
 """Queues: how much waits in each, since when, and what it allows; and the slots that bodies run in."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -9,9 +9,10 @@ from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.html import field, read_form
 from outlive.admin.pages.tasks import Text
+from outlive.admin.waiting import Queueing, queue_warning
 from outlive.core.record import moment
 from outlive.errors import OutliveError
-from outlive.runtime.queue_control import QueueChanges
+from outlive.runtime.queue_control import QueueChanges, QueueInfo
 
 #: More than this no queue allows.
 _MOST = 1_000_000
@@ -35,17 +36,21 @@ class QueuesPage:
         manager = self._desk.manager
         now = datetime.now(UTC)
         states, queues = await manager.backend.instances(), await manager.queues()
+        alive = {state.instance.id for state in states if not self._desk.is_late(state, now)}
         may_edit = self._desk.actions.access.may(user, "queue.change")
         return self._desk.pages.render(
             request,
             "queues.html",
             user,
             active="slots",
-            queues=[(one, moment(one.oldest_at)) for one in queues],
+            queues=[(one, moment(one.oldest_at), self._warning(one, alive)) for one in queues],
             edited=next((one for one in queues if one.name == edit and may_edit), None),
             lanes=list(self._desk.lanes().values()),
-            nobody=not any(not self._desk.is_late(state, now) for state in states),
+            nobody=not alive,
         )
+
+    def _warning(self, queue: QueueInfo, alive: Collection[str]) -> str | None:
+        return queue_warning(queue, Queueing(self._desk.here, alive, self._desk.runs_here(queue.name)))
 
     async def pause(self, request: Request, user: Visitor, name: str) -> Response:
         """Let no more of its tasks start."""

@@ -17,6 +17,7 @@ from outlive.admin.pages.locks import LocksPage
 from outlive.admin.pages.login import LoginPage
 from outlive.admin.pages.overview import OverviewPage
 from outlive.admin.pages.queues import QueuesPage
+from outlive.admin.pages.requests import RequestsPage
 from outlive.admin.pages.route import page_route
 from outlive.admin.pages.schedules import SchedulesPage
 from outlive.admin.pages.task import TaskPage
@@ -37,6 +38,7 @@ def guarded_router(desk: Desk, path: str, guards: Sequence[params.Depends]) -> A
         TasksPage(desk),
         TaskPage(desk),
         BulkPage(desk),
+        RequestsPage(desk),
         ErrorsPage(desk),
         DeadPage(desk),
         SchedulesPage(desk),

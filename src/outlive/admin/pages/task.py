@@ -82,6 +82,7 @@ class TaskPage:
             editable=editable,
             most_attempts=None if definition is None else definition.effective.retry.retries + 1,
             older=await self._older(record),
+            trace=None if desk.manager.traces is None else desk.manager.traces.of_task(task_id),
             notes=await self._notes(task_id),
             raw=json.dumps(desk.show_whole(record), indent=2),
         )
