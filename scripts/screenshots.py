@@ -109,12 +109,13 @@ def served() -> Iterator[tuple[str, dict[str, str], str]]:
 
 def requested(showcase: Showcase, host: str) -> str:
     """Some requests that start tasks; the newest one's id."""
-    for _ in range(5):
-        httpx.post(f"{host}/orders").raise_for_status()
+    for path in ("/orders", "/checkout", "/orders", "/checkout"):
+        httpx.post(f"{host}{path}").raise_for_status()
     traces = showcase.manager.traces
     if traces is None:
         raise SystemExit("the showcase notes no requests")
-    return traces.newest()[0].id
+    newest: str = traces.newest()[0].id
+    return newest
 
 
 async def prepare(showcase: Showcase) -> dict[str, str]:

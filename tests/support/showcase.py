@@ -31,6 +31,12 @@ class Showcase:
         async def order(tasks: Tasks, email: str = "ann@example.org") -> str:
             return tasks.after_response.schedule(self.send_receipt, email, 42).id
 
+        @self.app.post("/checkout", include_in_schema=False)
+        async def checkout(tasks: Tasks, order: int = 42) -> str:
+            tasks.schedule(self.send_receipt, "ann@example.org", order)
+            tasks.after_route.schedule(self.resize_picture, f"invoices/{order}.png")
+            return tasks.after_response.schedule(self.clear_baskets).id
+
     def _declare(self) -> None:
         manager = self.manager
         manager.task(name="shop:send_receipt", retries=2)(self.send_receipt)
