@@ -240,7 +240,7 @@ async def test_a_retry_that_another_instance_has_cancelled_does_not_come(shared)
         await until(entered.is_set)
         assert await there.cancel(task.id, "not needed")
         release.set()
-        await until(lambda: task.is_pending)
+        await until(lambda: task.status is not TaskStatus.RUNNING)
         shared.clock.advance(1)
         record = await ended(there, task.id)
 
