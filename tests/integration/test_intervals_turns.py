@@ -58,7 +58,7 @@ async def tick(clock, seconds, step=0.5):
 
 
 async def tick_until(clock, condition, seconds, step=0.5):
-    """Let time pass until the condition holds, `seconds` of it at most: a slow machine needs more of them than were due."""
+    """Let time pass until the condition holds, `seconds` of it at most: a slow machine needs more than was due."""
     for _ in range(round(seconds / step)):
         if condition():
             return
