@@ -8,14 +8,25 @@ if before then
     return before
 end
 
-local verbs = {}
+-- Attempts that a permit of this batch lets start, with their fence.
+local permitted = {}
 
--- Each move is a list: its verb, the id of the record, and what `wire.py` puts behind them.
+-- A file of `moves/` is run when the first of its verbs is needed: to make all of their functions takes time.
+local verbs, files = {}, {}
 -- {moves}
 
+local function verb_of(move)
+    local name = move[1]
+    if not verbs[name] then
+        files[name]()
+    end
+    return verbs[name]
+end
+
+-- Each move is a list: its verb, the id of the record, and what `wire.py` puts behind them.
 local answers = {}
 for place, move in ipairs(asked.moves) do
-    answers[place] = verbs[move[1]](move[2], move) and '1' or '0'
+    answers[place] = verb_of(move)(move[2], move) and '1' or '0'
 end
 write_indexes()
 local answer = table.concat(answers)

@@ -2,7 +2,9 @@
 -- `write_indexes()` is the last thing that a script does which changes records.
 local MOST = 1000
 
-local sorted, plain, texts, lines = {}, {}, {}, {}
+local sorted, plain, texts = {}, {}, {}
+-- Lines that somebody came into, with their priority, and lines that somebody left.
+local joined, left = {}, {}
 
 local function note_entry(indexes, index, member, value)
     local members = indexes[index]
@@ -90,11 +92,15 @@ local function write_texts()
 end
 
 -- A line is on the list of lines while somebody is in it. What it is told holds for those who were in it then.
-local function write_line(line, priority)
-    if call('exists', P .. 'free:' .. line) == 0 then
-        call('zrem', P .. 'lines', line)
-        call('hdel', P .. 'told', line)
-    elseif priority then
+local function write_lines()
+    for line in pairs(left) do
+        if call('exists', P .. 'free:' .. line) == 0 then
+            call('zrem', P .. 'lines', line)
+            call('hdel', P .. 'told', line)
+            joined[line] = nil
+        end
+    end
+    for line, priority in pairs(joined) do
         call('zadd', P .. 'lines', priority, line)
         call('hdel', P .. 'told', line)
     end
@@ -108,7 +114,5 @@ local function write_indexes()
     for set, members in pairs(plain) do
         write_plain(set, members)
     end
-    for line, priority in pairs(lines) do
-        write_line(line, priority)
-    end
+    write_lines()
 end

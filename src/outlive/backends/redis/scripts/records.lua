@@ -64,7 +64,7 @@ end
 local function free(id, record, run_at)
     local line = line_of(record)
     enter('free:' .. line, run_at, id)
-    lines[line] = record.priority or '0'
+    joined[line] = record.priority or '0'
 end
 
 -- The queue and the function of a line.
@@ -74,7 +74,7 @@ end
 
 local function take_from_line(id, line)
     strike('free:' .. line, id)
-    lines[line] = lines[line] or false
+    left[line] = true
 end
 
 -- What is there of a record, nil where there is none.
