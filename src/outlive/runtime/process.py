@@ -1,6 +1,5 @@
 """What every part of one process shares."""
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -10,6 +9,7 @@ from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance
+from outlive.runtime.forks import generation
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
 
@@ -78,11 +78,13 @@ class Process:
     plan: Plan = field(default_factory=Plan)
     #: How the tests of an application have it run.
     rehearsal: Rehearsal | None = None
+    #: Where it was made.
+    born: int = field(default_factory=generation)
 
     @property
     def is_here(self) -> bool:
         """Whether this is the process it was made in, not a forked child with a copy of it."""
-        return self.instance.pid == os.getpid()
+        return self.born == generation()
 
     def check_here(self) -> None:
         """Raise `NotInitializedError` in a forked child, which must not act in the name of its parent."""

@@ -206,6 +206,8 @@ class Moments:
         self.is_released = True
         if self.trace is not None:
             self.trace.end()
+        if not self.is_used:
+            return
         self._release_route()
         response, self._response = self._response, []
         self._offer(response)
