@@ -4,17 +4,13 @@ import os
 from itertools import count
 
 _generations = count()
-_here = next(_generations)
-
-
-def generation() -> int:
-    """A number that no two processes along a line of forks share."""
-    return _here
+#: A number that no two processes along a line of forks share.
+here = next(_generations)
 
 
 def _begin_next() -> None:
-    global _here  # noqa: PLW0603 - it says something of the process, which there is one of
-    _here = next(_generations)
+    global here  # noqa: PLW0603 - it says something of the process, which there is one of
+    here = next(_generations)
 
 
 if hasattr(os, "register_at_fork"):

@@ -9,7 +9,7 @@ from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance
-from outlive.runtime.forks import generation
+from outlive.runtime import forks
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
 
@@ -79,16 +79,16 @@ class Process:
     #: How the tests of an application have it run.
     rehearsal: Rehearsal | None = None
     #: Where it was made.
-    born: int = field(default_factory=generation)
+    born: int = field(default_factory=lambda: forks.here)
 
     @property
     def is_here(self) -> bool:
         """Whether this is the process it was made in, not a forked child with a copy of it."""
-        return self.born == generation()
+        return self.born == forks.here
 
     def check_here(self) -> None:
         """Raise `NotInitializedError` in a forked child, which must not act in the name of its parent."""
-        if not self.is_here:
+        if self.born != forks.here:
             raise NotInitializedError(
                 f"the task manager was started in process {self.instance.pid}, from which this one was forked; "
                 "await manager.startup() here, or start this process by 'spawn' and its own manager in it"
