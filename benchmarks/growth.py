@@ -28,7 +28,7 @@ records. Memory is that of a process which runs waves of {WAVE:,} tasks that ret
 wave {LATE} less after wave {EARLY}, by the number of tasks between."""
 
 
-async def noop(address: str) -> None:
+async def noop(address: str = "") -> None:
     """The task."""
 
 
@@ -80,6 +80,7 @@ async def _schedules(count: int) -> float:
 
 def _at(count: int, folder: Path) -> dict[str, float]:
     gc.collect()
+    file = folder / f"{count}.db"
     return {
         "enqueue to done, memory": asyncio.run(drain(MemoryBackend(), count)),
         "enqueue to done, SQLite": asyncio.run(

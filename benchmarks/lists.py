@@ -60,7 +60,6 @@ def _multiply(path: Path, copies: int) -> None:
         connection.execute(f"create temp table model as {chosen}")
         connection.executemany(statement, [(copy,) for copy in range(copies)])
         connection.commit()
-        connection.execute("analyze")
 
 
 async def _start(path: Path) -> float:

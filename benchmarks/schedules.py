@@ -13,8 +13,8 @@ from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 COUNT = 100_000
 #: Seconds for which an idle process is watched, and slots of the one schedule that is due.
 WATCHED, SLOTS = 3.0, 15
-#: Schedules that become due at one moment, and in how many seconds.
-BURST, AHEAD = 1_000, 2.0
+#: Schedules that are due at one moment, and how often.
+BURST, AHEAD = 1_000, 3.0
 PEER_SYSTEMS: Sequence[tuple[str, str, tuple[str, ...]]] = (
     ("heap by hand", "heap", ()),
     ("APScheduler", "apscheduler", ("apscheduler==3.11.3",)),
@@ -29,7 +29,7 @@ one more with `every=0.2`. "Start" is `startup()`, with every schedule written t
 there; declaring them is not in it; beside it the processor time, to which the load of the machine adds nothing. "Idle"
 is the processor time of a process over {WATCHED:.0f} s in which nothing is due, and beside it that of the same process
 without schedules. "Late" is from the slot to the first line of the body, over {SLOTS} slots: the median, and beside it
-the worst. "Burst" are {BURST:,} more, moved to one moment: from the first body's start to the last one's, over
+the worst. "Burst" are {BURST:,} more, declared together, whose first slot is the same moment: from the first body's start to the last one's, over
 their number, beside the same with {PEERS}, each in an environment of its own and without the others (APScheduler's are
 due at one given moment, those of the other two an interval after they were started; a heap and `create_task` by hand
 are the limit)."""
@@ -120,14 +120,11 @@ async def burst(manager: TaskManager, serial: int) -> float:
     manager.task(name=f"burst {serial}")(body)
     names = [f"burst {serial} {at}" for at in range(BURST)]
     for name in names:
-        manager.schedule(every=86_400, name=name)(body)
-    while len(await manager.backend.schedules(names)) < BURST:  # noqa: ASYNC110 - they are written behind our back
-        await asyncio.sleep(0.01)
-    moment = time.time() + AHEAD
-    for name in names:
-        await manager.backend.pause(name, moment, paused=False)
+        manager.schedule(every=AHEAD, name=name)(body)
     async with asyncio.timeout(30):
         await done.wait()
+    for name in names:
+        await manager.pause_schedule(name)
     return (begun[-1] - begun[0]) / (BURST - 1) * 1e6
 
 
