@@ -19,13 +19,13 @@ from outlive import Backend, MemoryBackend, Page, SqliteBackend, TaskFilter, Tas
 
 SIZES = (1_000, 10_000, 100_000)
 #: Tasks of one wave, and after which waves the memory is looked at.
-WAVE, EARLY, LATE = 5_000, 3, 12
+WAVE, EARLY, LATE = 5_000, 8, 16
 
 METHOD = f"""\
 The same with {SIZES[0]:,}, {SIZES[1]:,} and {SIZES[2]:,}, once each, in seconds; an exponent of 1 means that twice the
 work takes twice the time, 0 that it takes the same. The queries are the median of 20, on a file of so many ended
 records. Memory is that of a process which runs waves of {WAVE:,} tasks that return nothing on a file of SQLite, after
-wave {LATE} less after wave {EARLY}, by the number of tasks between."""
+wave {LATE} less after wave {EARLY} (when SQLite's cache is full), by the number of tasks between."""
 
 
 async def noop(address: str = "") -> None:
@@ -83,9 +83,7 @@ def _at(count: int, folder: Path) -> dict[str, float]:
     file = folder / f"{count}.db"
     return {
         "enqueue to done, memory": asyncio.run(drain(MemoryBackend(), count)),
-        "enqueue to done, SQLite": asyncio.run(
-            drain(SqliteBackend(folder / f"{count}.db", synchronous="NORMAL"), count)
-        ),
+        "enqueue to done, SQLite": asyncio.run(drain(SqliteBackend(file, synchronous="NORMAL"), count)),
         "start with schedules, memory": asyncio.run(_schedules(count)),
         **asyncio.run(_queries(folder / f"ended{count}.db", count)),
     }

@@ -16,6 +16,6 @@ async def burst(count: int) -> float:
         scheduler.add_job(starts.body, "date", run_date=at, misfire_grace_time=30)
     scheduler.resume()
     try:
-        return await starts.each()
+        return await starts.each(at.timestamp())
     finally:
         scheduler.shutdown(wait=False)

@@ -1,4 +1,4 @@
-"""The side of an adapter that has schedules: many due at once, from the first start to the last."""
+"""The side of an adapter that has schedules: many due at once, from that moment to the last start."""
 
 import asyncio
 import time
@@ -18,15 +18,15 @@ class Starts:
 
     async def body(self) -> None:
         """What is due."""
-        self._begun.append(time.perf_counter())
+        self._begun.append(time.time())
         if len(self._begun) == self._count:
             self._done.set()
 
-    async def each(self) -> float:
-        """Microseconds from one start to the next, when all have begun."""
+    async def each(self, due: float) -> float:
+        """Microseconds a fire, from the moment at which they were due, when all have begun."""
         async with asyncio.timeout(30):
             await self._done.wait()
-        return (self._begun[-1] - self._begun[0]) / (self._count - 1) * 1e6
+        return (self._begun[-1] - due) / self._count * 1e6
 
 
 async def ask(burst: Callable[[int], Awaitable[float]]) -> None:

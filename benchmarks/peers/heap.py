@@ -18,4 +18,4 @@ async def burst(count: int) -> float:
     while due and due[0][0] <= time.time():
         running.append(asyncio.create_task(heapq.heappop(due)[2]()))
     await asyncio.gather(*running)
-    return await starts.each()
+    return await starts.each(at)

@@ -1,8 +1,12 @@
 """fastapi-taskflow's schedules, in memory."""
 
+import time
+
 from fastapi_taskflow import TaskManager
 
 from benchmarks.peers.bursts import Starts
+
+EVERY = 2.0
 
 
 async def burst(count: int) -> float:
@@ -14,9 +18,10 @@ async def burst(count: int) -> float:
             await starts.body()
 
         body.__name__ = f"body_{serial}"
-        manager.schedule(every=2.0, name=f"burst {serial}")(body)
+        manager.schedule(every=EVERY, name=f"burst {serial}")(body)
+    due = time.time() + EVERY
     await manager.startup()
     try:
-        return await starts.each()
+        return await starts.each(due)
     finally:
         await manager.shutdown()
