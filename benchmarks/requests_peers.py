@@ -109,7 +109,7 @@ def _started(folder: Path, stack: ExitStack, found: Found) -> dict[str, Peer]:
     peers: dict[str, Peer] = {}
     for system in SYSTEMS:
         try:
-            command = [system.python(), "-m", "benchmarks.peers.run", system.adapter, "web"]
+            command: list[Path | str] = [system.python(), "-m", "benchmarks.peers.run", system.adapter, "web"]
             peers[system.name] = stack.enter_context(Peer(command, {"BENCH_FOLDER": str(folder)}))
         except PeerError as error:
             found.failures[system.name] = str(error)
@@ -154,7 +154,14 @@ def _serving(name: str, folder: Path) -> Iterator[Server]:
     system = next(one for one in SYSTEMS if one.name == name.partition(": ")[0])
     own = folder / f"served {random.getrandbits(32)}"
     own.mkdir()
-    command = [system.python(), "-m", "benchmarks.peers.run", system.adapter, "serve", name.partition(": ")[2]]
+    command: list[Path | str] = [
+        system.python(),
+        "-m",
+        "benchmarks.peers.run",
+        system.adapter,
+        "serve",
+        name.partition(": ")[2],
+    ]
     variables = {"BENCH_FOLDER": str(own), "PYTHONWARNINGS": "ignore", "PATH": ""}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables) as process:
         try:

@@ -73,7 +73,8 @@ async def ask(web: Web) -> None:
 
 
 async def _one(app: ASGIApp, state: Mapping[str, Any] | None) -> float:
-    scope = request_scope() | {"state": dict(state or {})}
+    scope = request_scope()
+    scope["state"] = dict(state or {})
     start = time.perf_counter()
     await app(scope, receive, send)
     await asyncio.sleep(0)
