@@ -13,9 +13,10 @@ from benchmarks import plots
 from benchmarks.machine import machine
 from benchmarks.measure import Options, Section
 from benchmarks.page import cells, page
+from benchmarks.scaling_page import updated
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE, SCALING = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scaling.md"
 #: The figures of the last run, for whoever draws something else from them.
 FIGURES = ROOT / ".cache" / "benchmarks.json"
 MEASURES = (
@@ -30,7 +31,11 @@ MEASURES = (
     "postgres",
     "redis_backend",
     "schedules",
+    "requests_peers",
     "queues",
+    "growth",
+    "scaling",
+    "killed",
 )
 
 
@@ -85,8 +90,10 @@ def write(about: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None
     FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps({section.title: section.data for section in sections}, indent=1), encoding="utf-8")
     pictures = plots.draw(sections, PAGE.parent / "plots")
-    PAGE.write_text(page(about, sections, pictures), encoding="utf-8")
-    print(f"{PAGE} written.")
+    PAGE.write_text(page(about, sections, list(pictures.values())), encoding="utf-8")
+    there = SCALING.read_text(encoding="utf-8")
+    SCALING.write_text(updated(there, sections, about, pictures.get("scaling", "")), encoding="utf-8")
+    print(f"{PAGE} and {SCALING} written.")
 
 
 if __name__ == "__main__":
