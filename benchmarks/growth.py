@@ -48,7 +48,7 @@ async def _queries(path: Path, count: int) -> dict[str, float]:
     backend = SqliteBackend(path, synchronous="NORMAL")
     await backend.open()
     try:
-        await fill(backend, path, count)
+        await fill(backend, count)
         return {
             "first page of a list": await _median(lambda: backend.find(TaskFilter(), Page(50))),
             "counts": await _median(backend.counts),

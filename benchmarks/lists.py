@@ -43,10 +43,10 @@ def _moves(number: int, first: int) -> list[Move]:
     return moves
 
 
-async def fill(backend: SqliteBackend, path: Path, count: int) -> None:
+async def fill(backend: SqliteBackend, count: int) -> None:
     """So many ended records, a few of them through the backend."""
     await backend.apply(_moves(min(BATCH, count), 0))
-    await asyncio.to_thread(_multiply, path, count // BATCH - 1)
+    await asyncio.to_thread(_multiply, backend.path, count // BATCH - 1)
 
 
 def _multiply(path: Path, copies: int) -> None:
@@ -94,7 +94,7 @@ async def _measure(path: Path, count: int) -> dict[str, list[float]]:
     backend = SqliteBackend(path, synchronous="NORMAL")
     await backend.open()
     try:
-        await fill(backend, path, count)
+        await fill(backend, count)
         now = time.time()
         await backend.apply([Enqueue(str(uuid7()), "app.tasks:later", "later", now, now + 3600) for _ in range(1000)])
         return await _timed(_queries(backend, f"01900000-{count // BATCH // 2:04x}-7000-8000-{BATCH // 2:012x}"))

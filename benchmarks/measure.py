@@ -22,9 +22,9 @@ class Options:
     #: Whether a dashboard is open meanwhile.
     dashboard: bool = False
 
-    def rounds(self, short: int) -> int:
-        """How many rounds: `short`, or three times as many in the long form."""
-        return short * 3 if self.full else short
+    def rounds(self, usual: int) -> int:
+        """How many rounds: three times the usual in the long form, and in the short one what ten minutes allow."""
+        return usual * 3 if self.full else max(2, round(usual * 0.6))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,17 @@ from benchmarks.peers import Peer, PeerError, environment
 from benchmarks.peers.process import ROOT, versions
 from benchmarks.requests_per_second import Server, wait_until_up
 
-CALLS = 25
+CALLS = 20
 NO_TASK, OUTLIVE, TASKFLOW = "no task", "outlive", "fastapi-taskflow"
 #: Where nobody is asked to serve: what `request` measures alone.
-HAND_ONLY = ("unused", "add_task", "add_task, eager")
+HAND_ONLY = (
+    "unused",
+    "add_task",
+    "add_task, eager",
+    "after_route",
+    "add_task, plain function",
+    "after_response, plain function",
+)
 
 
 @dataclass(frozen=True, slots=True)

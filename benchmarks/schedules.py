@@ -12,7 +12,7 @@ from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 
 COUNT = 100_000
 #: Seconds for which an idle process is watched, and slots of the one schedule that is due.
-WATCHED, SLOTS = 3.0, 15
+WATCHED, SLOTS = 2.0, 10
 #: Schedules that are due at one moment, and how often.
 BURST, AHEAD = 1_000, 3.0
 PEER_SYSTEMS: Sequence[tuple[str, str, tuple[str, ...]]] = (
