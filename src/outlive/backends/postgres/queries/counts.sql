@@ -1,4 +1,4 @@
--- How many records have each status.
-select final as status, count(*) from outlive_record where final is not null group by final
+-- How many records have each status: what has ended was counted when it did.
+select final as status, sum(count)::int8 from outlive_tally group by final
 union all
 select status, count(*) from outlive_record where final is null group by status;
