@@ -9,7 +9,7 @@ from outlive.ports import Executor
 
 #: Starts that one lane may have on their way to the backend. A crash between the commit of a start and the first
 #: line of its body shows as `interrupted`; this bounds how many records that can be.
-STARTING = 100
+STARTING = 96
 
 
 class Waiting(NamedTuple):
@@ -41,7 +41,8 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether a newcomer may start without overtaking anybody."""
-        return not self.waiting and self.has_slot
+        limit = self.executor.limit
+        return not self.waiting and self.starting < STARTING and (limit is None or self.busy < limit)
 
     def push(self, task: Task[Any]) -> None:
         """Let a task wait for a slot."""
