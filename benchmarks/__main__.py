@@ -88,7 +88,9 @@ def measure(name: str, options: Options) -> Section:
 def write(about: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None:
     """The page, its pictures, and the figures as JSON."""
     FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps({section.title: section.data for section in sections}, indent=1), encoding="utf-8")
+    FIGURES.write_text(
+        json.dumps({section.title: section.data for section in sections}, indent=1, default=str), encoding="utf-8"
+    )
     pictures = plots.draw(sections, PAGE.parent / "plots")
     PAGE.write_text(page(about, sections, list(pictures.values())), encoding="utf-8")
     there = SCALING.read_text(encoding="utf-8")
