@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError, field_validator
+from pydantic_core import to_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from outlive.core.queues import QueueConfig
@@ -148,7 +149,7 @@ def _shown(name: str, value: Any) -> str | None:
         return HIDDEN
     if name == "backend" and not isinstance(value, (str, Path)):
         return type(value).__name__
-    text = str(value)
+    text = to_json(value).decode() if isinstance(value, Mapping) else str(value)
     return _without_password(text) if name in ("backend", "snapshot_db") else text
 
 

@@ -518,6 +518,9 @@ def _all_of(terminal):
         pytest.param(["enqueue", "none", "--app", "shop:manager"], "there are fail, morning, note", id="function"),
         pytest.param(["enqueue", "note", "--args", "{}", "--app", "shop:manager"], "must be a JSON list", id="list"),
         pytest.param(["enqueue", "note", "--args", "(", "--app", "shop:manager"], "is not JSON", id="json"),
+        pytest.param(["enqueue", "note", "--app", "shop:manager"], "cannot be called so: missing a req", id="call"),
+        pytest.param(["enqueue", "note", "--args", "[[]]", "--app", "shop:manager"], "word", id="argument"),
+        pytest.param(["tasks", "--app", "shop:nothing"], "shop has no 'nothing'", id="attribute"),
         pytest.param(["queues", "--set", "mail", "--app", "shop:manager"], "cannot be set", id="setting"),
     ],
 )

@@ -16,8 +16,6 @@ from outlive.manager import TaskManager
 from outlive.operations import Surroundings
 from outlive.settings import settings_of
 
-_COLOURS = {"ok": "green", "warn": "yellow", "wrong": "red"}
-
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""

@@ -164,11 +164,10 @@ async def _others(manager: TaskManager) -> list[InstanceState]:
 _SCHEDULES = _Listing(
     TaskManager.schedules,
     ScheduleInfo.to_dict,
-    ("name", "fires", "zone", "next", "last", "missed"),
+    ("name", "fires", "next", "last", "missed"),
     lambda one: (
         one.name,
         one.trigger,
-        one.timezone,
         "paused" if one.paused else ago(one.next_fires[0]) if one.next_fires else "-",
         ago(one.last_fire),
         one.missed,

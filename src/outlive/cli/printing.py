@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-#: Colours of the status words.
+#: Colours of the words for how something stands.
 _COLOURS = {
     "pending": "cyan",
     "running": "blue",
@@ -20,6 +20,9 @@ _COLOURS = {
     "interrupted": "magenta",
     "cancelled": "yellow",
     "rejected": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "wrong": "red",
 }
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 

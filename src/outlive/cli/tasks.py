@@ -121,7 +121,10 @@ def enqueue(
             if known is None:
                 names = ", ".join(sorted(definition.display_name for definition in manager.registry))
                 raise ConfigError(f"no function {function!r} is declared; there are {names}")
-            task = await manager.using(queue=queue).enqueue(known[0], *positional, **named)
+            try:
+                task = await manager.using(queue=queue).enqueue(known[0], *positional, **named)
+            except TypeError as error:  # what a wrong call in code is
+                raise ConfigError(f"{function} cannot be called so: {error}") from error
         as_json({"task_id": task.id}) if json else console.print(task.id)
 
     run(command)
