@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -452,8 +453,30 @@ def test_what_is_done_is_told_to_programs_too(shop):
     assert shop.json_on("prune", "--older-than-days", "0", "--yes") == {"deleted": 1}
 
 
-def test_every_command_that_answers_can_answer_with_json(shop):
-    silent = {"worker", "demo", "health", "export", "grafana"}
+def test_health_is_told_to_programs_too(shop):
+    (shop.folder / "health.json").write_text('{"pid": 7, "running": 2, "backend": "ok"}')
+
+    told = shop.json("health", "health.json")
+    assert (told["healthy"], told["pid"], told["running"]) == (True, 7, 2)
+    assert shop.json("health", "health.json", "--max-age", "-1", code=1)["healthy"] is False
+    assert "no worker has written" in shop.run("health", "nothing.json", code=1)
+
+
+def test_a_shell_completes_commands(shop):
+    environment = {"_OUTLIVE_COMPLETE": "complete_bash", "COMP_WORDS": "outlive mi", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("outlive")],
+        env=cli_app.environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.stdout.split() == ["migrate"]
+
+
+def test_every_command_that_answers_can_answer_with_json():
+    silent = {"worker", "demo", "export", "grafana"}
     options = {command.name: {name for one in command.params for name in one.opts} for command in commands()}
     assert {name for name, known in options.items() if "--json" not in known} == silent
 

@@ -1,6 +1,7 @@
 """Traces, from the request to each attempt, in whatever process it runs."""
 
 import importlib
+import subprocess
 import sys
 from datetime import UTC, datetime
 
@@ -253,6 +254,11 @@ async def test_nothing_is_kept_where_nothing_is_traced(backend_url):
         task = await manager.enqueue(work, "tea")
         assert await task.result(10) == "0" * 32 + " " + "0" * 16
         assert (await record_of(manager, task.id)).options is None
+
+
+def test_who_does_not_trace_does_not_load_the_library():
+    code = "import sys, outlive, outlive.manager; sys.exit('opentelemetry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=50, check=False).returncode == 0
 
 
 def test_without_its_library_it_says_what_to_install(monkeypatch):
