@@ -111,13 +111,14 @@ class MemoryBackend:
         if move.rejected is not None:
             self._end_unstarted(self._add(move), TaskStatus.REJECTED, move.created_at, move.rejected)
             return True
-        holder = self._key_holder(move)
+        holder = None if move.idempotency_key is None else self._key_holder(move)
         if holder is not None:
             self._stand_for(move.id, holder)
             return False
         if move.run_key is not None and move.started_at is None and self._run_key_holder(move.run_key) is not None:
             return False
-        self._take_key(move)
+        if move.idempotency_key is not None:
+            self._keys[move.idempotency_key] = move.id
         row = self._add(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
@@ -132,7 +133,7 @@ class MemoryBackend:
 
     def _run_key_holder(self, run_key: str) -> Row | None:
         row = self._run_keys.get(run_key)
-        return row if row is not None and row.run_key == run_key and row.has_not_started else None
+        return row if row is not None and row.has_not_started else None
 
     def _add(self, move: Enqueue) -> Row:
         if move.schedule is not None:
@@ -147,10 +148,6 @@ class MemoryBackend:
             return None
         holder = self._rows.get(self._keys.get(facts.idempotency_key, ""))
         return holder if holder is not None and holder.status in _KEY_HOLDERS else None
-
-    def _take_key(self, facts: Enqueue) -> None:
-        if facts.idempotency_key is not None:
-            self._keys[facts.idempotency_key] = facts.id
 
     def _stand_for(self, alias: str, holder: Row) -> None:
         if alias not in self._aliases:
@@ -235,13 +232,17 @@ class MemoryBackend:
         del self._finished[task_id]
         if row.facts.schedule is not None:
             self._of_schedule[row.facts.schedule].discard(task_id)
-        if row.run_key is not None and self._run_keys.get(row.run_key) is row:
-            del self._run_keys[row.run_key]
+        self._let_go_of_run_key(row)
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
         for alias in row.aliases or ():
             del self._aliases[alias]
+
+    def _let_go_of_run_key(self, row: Row) -> None:
+        if row.run_key is not None and self._run_keys.get(row.run_key) is row:
+            del self._run_keys[row.run_key]
+        row.run_key = None
 
     def _release(self, move: Release) -> bool:
         row = self._owned_pending(move.id, move.owner)
@@ -259,9 +260,7 @@ class MemoryBackend:
 
     def _owned_pending(self, task_id: str, owner: str) -> Row | None:
         row = self._rows.get(task_id)
-        if row is None or row.status is not TaskStatus.PENDING or row.owner != owner:
-            return None
-        return row
+        return row if row is not None and row.status is TaskStatus.PENDING and row.owner == owner else None
 
     def _cancel(self, move: Cancel) -> bool:
         row = self._rows.get(move.id)
@@ -287,13 +286,14 @@ class MemoryBackend:
             return False
         if self._key_holder(row.facts) not in (None, row):
             return False
-        self._take_key(row.facts)
+        if row.facts.idempotency_key is not None:
+            self._keys[row.facts.idempotency_key] = move.id
         self._remember_attempt(row, row.status)
         del self._finished[move.id]
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
-        row.error = row.stacktrace = row.reason = row.ended_at = None
+        row.error = row.stacktrace = row.reason = row.ended_at = row.progress = row.result = None
         row.cancel_requested = False
-        row.run_key = row.progress = row.result = None
+        self._let_go_of_run_key(row)
         return True
 
     def _log(self, move: Log) -> bool:
@@ -373,7 +373,7 @@ class MemoryBackend:
 
     async def planned(self, before: float) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
-        rows = [row for row in self._run_keys.values() if row.has_not_started and row.run_at < before]
+        rows = (row for row in self._run_keys.values() if row.has_not_started and row.run_at < before)
         return [record_of(row) for row in sorted(rows, key=lambda row: (row.run_at, row.facts.id))]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
