@@ -351,6 +351,11 @@ def any_url(request, tmp_path):
     return urls[request.param]()
 
 
+def test_a_slip_in_a_url_makes_nothing(shop, any_url):
+    assert "there is nothing of outlive at this backend" in shop.run("tasks", "--backend", any_url, code=1)
+    assert "behind: schema 0" in shop.run("migrate", "--check", "--backend", any_url, code=1)
+
+
 def test_the_doctor_looks_at_a_server(shop, any_url):
     shop.run("migrate", "--backend", any_url)
     found = verdicts(shop.json("doctor", "--backend", any_url))

@@ -75,6 +75,7 @@ async def test_an_attempt_is_in_the_trace_of_whoever_asked_for_it(manager, trace
     assert (asked.kind, run.kind) == (SpanKind.PRODUCER, SpanKind.CONSUMER)
     assert seen == f"{run.context.trace_id:032x} {run.context.span_id:016x}"
     assert record.log_lines()[0].endswith("tea")
+    assert record.trace_id == f"{request.context.trace_id:032x}"
 
 
 async def test_spans_say_what_they_are_of(manager, traces):
@@ -253,11 +254,12 @@ async def test_nothing_is_kept_where_nothing_is_traced(backend_url):
     async with TaskManager(backend_url, tracer=OpenTelemetryTracer()) as manager:
         task = await manager.enqueue(work, "tea")
         assert await task.result(10) == "0" * 32 + " " + "0" * 16
-        assert (await record_of(manager, task.id)).options is None
+        record = await record_of(manager, task.id)
+        assert (record.options, record.trace_id) == (None, None)
 
 
-def test_who_does_not_trace_does_not_load_the_library():
-    code = "import sys, outlive, outlive.manager; sys.exit('opentelemetry' in sys.modules)"
+def test_who_does_not_trace_loads_nothing_of_it():
+    code = "import sys, outlive; sys.exit('outlive.integrations.opentelemetry' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=50, check=False).returncode == 0
 
 

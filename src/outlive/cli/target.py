@@ -13,6 +13,8 @@ from fastapi import FastAPI
 
 from outlive.errors import ConfigError, OutliveError
 from outlive.manager import TaskManager
+from outlive.ports import Backend as Store
+from outlive.ports import LaidOutBackend
 
 R = TypeVar("R")
 
@@ -77,8 +79,19 @@ def choose(app: str | None, backend: str | None) -> TaskManager:
 @asynccontextmanager
 async def opened(app: str | None, backend: str | None) -> AsyncGenerator[TaskManager]:
     """The manager, open as long as the command lasts."""
-    async with choose(app, backend) as manager:
+    chosen = choose(app, backend)
+    if app is None:
+        await _check_there_is_something(chosen.backend)
+    async with chosen as manager:
         yield manager
+
+
+async def _check_there_is_something(store: Store) -> None:
+    """Refuse what looks like a slip: to open it would make a new file, or new tables in somebody's database."""
+    if isinstance(store, LaidOutBackend) and not (await store.layout()).version:
+        raise ConfigError(
+            "there is nothing of outlive at this backend; is the URL right? `outlive migrate` prepares it"
+        )
 
 
 def run(command: Callable[[], Coroutine[Any, Any, R]]) -> R:

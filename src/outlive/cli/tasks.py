@@ -68,7 +68,7 @@ def show(task_id: str, app: App = None, backend: Backend = None, json: AsJson = 
         if record is None:
             raise UnknownTaskError(f"there is no task {task_id!r}")
         if json:
-            as_json(record.to_dict())
+            as_json(record.to_dict() | {"trace_id": record.trace_id})
         else:
             _print_one(record)
 
@@ -250,7 +250,7 @@ def _print(records: Iterable[TaskRecord]) -> None:
 
 
 def _print_one(record: TaskRecord) -> None:
-    shown = record.to_dict()
+    shown = record.to_dict() | {"trace_id": record.trace_id}
     for name in ("logs", "stacktrace", "history"):
         shown.pop(name, None)
     details(shown)
