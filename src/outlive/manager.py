@@ -453,7 +453,7 @@ class TaskManager(Operations, Queues):
             None if self._chain is None else self._chain.tell,
             self._plan,
             self.rehearsal,
-            self._surroundings.tracer,
+            None if self._tracing is None else self._tracing.accept,
         )
 
     def _make_executors(self) -> dict[str, Executor]:
@@ -462,8 +462,7 @@ class TaskManager(Operations, Queues):
             "thread": ThreadExecutor(self._max_sync_threads, self._report_overrun),
             "process": ProcessExecutor(self._max_process_workers),
         }
-        tracer = self._surroundings.tracer
-        return executors if tracer is None else traced(executors, tracer)
+        return executors if self._tracing is None else traced(executors, self._tracing)
 
     def _report_overrun(self, call: Call) -> None:
         if isinstance(call, Task) and call.timeout is not None:

@@ -17,6 +17,7 @@ from outlive.ports import Observer, Tracer
 from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.rotation import Rotation, rotate
 from outlive.runtime.runtime import Runtime
+from outlive.runtime.traced import Tracing
 from outlive.schedules import Schedules
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Operations(Schedules):
         observers = _observers(self._surroundings)
         # Troubles of observers go to the log alone: one that raises on every event would be told of each.
         self._chain = LoggerChain(observers, log_event) if observers else None
+        tracer = self._surroundings.tracer
+        self._tracing = None if tracer is None else Tracing(tracer, self._emit)
 
     # -- observers -------------------------------------------------------------------------------
 

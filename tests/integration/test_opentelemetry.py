@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from support import tracing
+from support.recording import captured_log
 from support.waiting import ended, record_of, until
 
 from outlive import TaskManager, Tasks, TaskStatus, task_log
@@ -256,6 +257,37 @@ async def test_nothing_is_kept_where_nothing_is_traced(backend_url):
         assert await task.result(10) == "0" * 32 + " " + "0" * 16
         record = await record_of(manager, task.id)
         assert (record.options, record.trace_id) == (None, None)
+
+
+class Broken(SpanProcessor):
+    """Raises when a span begins, or when it ends."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def on_start(self, span, parent_context=None):
+        if self.at == "start":
+            raise LookupError("broken")
+
+    def on_end(self, span):
+        if self.at == "end":
+            raise LookupError("broken")
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+async def test_a_tracer_that_raises_touches_no_task(backend_url, traces, at):
+    traces.provider.add_span_processor(Broken(at))
+    with captured_log("outlive") as lines:
+        async with TaskManager(backend_url, tracer=traces.tracer(), retries=1) as manager:
+            assert await (await manager.enqueue(plainly, "tea")).result(10) == "tea"
+            assert await (await manager.using(executor="process").enqueue(plainly, "tea")).result(20) == "tea"
+
+    told = {line.getMessage() for line in lines}
+    assert "observer OpenTelemetryTracer raised on attempt" in told
+
+
+def plainly(word: str) -> str:
+    return word
 
 
 def test_who_does_not_trace_loads_nothing_of_it():
