@@ -548,6 +548,10 @@ def _all_of(terminal):
         pytest.param(["enqueue", "note", "--args", "(", "--app", "shop:manager"], "is not JSON", id="json"),
         pytest.param(["enqueue", "note", "--app", "shop:manager"], "cannot be called so: missing a req", id="call"),
         pytest.param(["enqueue", "note", "--args", "[[]]", "--app", "shop:manager"], "word", id="argument"),
+        pytest.param(
+            ["export", "-o", "no/where.csv", "--app", "shop:manager"], "cannot be written: No such", id="file"
+        ),
+        pytest.param(["bench", "--backend", "no/where.db"], "does not exist; create it", id="folder"),
         pytest.param(["tasks", "--app", "shop:nothing"], "shop has no 'nothing'", id="attribute"),
         pytest.param(["queues", "--set", "mail", "--app", "shop:manager"], "cannot be set", id="setting"),
     ],

@@ -9,6 +9,7 @@ from uuid import uuid4
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.backends.urls import POSTGRES_OPTIONS, REDIS_SCHEMES, backend_from
+from outlive.errors import ConfigError
 
 
 @asynccontextmanager
@@ -21,6 +22,8 @@ async def apart(url: str) -> AsyncGenerator[str]:
     if isinstance(backend, MemoryBackend):
         yield url
     elif isinstance(backend, SqliteBackend):
+        if not backend.path.parent.is_dir():
+            raise ConfigError(f"the folder {backend.path.parent} does not exist; create it")
         with tempfile.TemporaryDirectory(prefix=f".{name}", dir=backend.path.parent) as folder:
             yield f"sqlite:///{quote(folder)}/tasks.db?{urlsplit(url).query if '://' in url else ''}"
     elif urlsplit(url).scheme in REDIS_SCHEMES:

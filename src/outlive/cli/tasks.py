@@ -159,7 +159,11 @@ def _opened_for_writing(output: Path | None) -> Generator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    with output.open("w", newline="", encoding="utf-8") as file:
+    try:
+        file = output.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
+    with file:
         yield file
 
 
@@ -256,7 +260,8 @@ def _print_one(record: TaskRecord) -> None:
     details(shown)
     for attempt in record.history:
         console.rule(f"attempt {attempt.number}: {attempt.outcome or 'running'}", align="left")
-        details({"began": attempt.started_at, "ended": attempt.ended_at, "owner": attempt.owner})
+        error = None if attempt.stacktrace else attempt.error
+        details({"began": attempt.started_at, "ended": attempt.ended_at, "owner": attempt.owner, "error": error})
         if attempt.stacktrace:
             console.print(attempt.stacktrace, markup=False, highlight=False)
     if record.logs:
