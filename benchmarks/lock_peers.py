@@ -1,4 +1,4 @@
-"""Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure out.
+"""Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure as JSON out.
 
 It runs in an environment without outlive. Cases that end in `pair` give the microseconds of one uncontended acquire and
 release, those in `contended` the 99th percentile of waits in milliseconds, those in `crowd` the time of 30 waiters over
@@ -6,6 +6,7 @@ release, those in `contended` the 99th percentile of waits in milliseconds, thos
 """
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -144,9 +145,9 @@ async def main(case: str, folder: Path) -> None:
     measure: Callable[[MakeLock], Awaitable[float]] = {"pair": pair, "contended": contended, "crowd": crowd}[kind]
     async with SYSTEMS[system](folder) as make:
         await measure(make)
-        print("ready", flush=True)
+        print(json.dumps({"ready": True}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
-            print(await measure(make), flush=True)
+            print(json.dumps({"value": await measure(make)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks import lock_places, raw
 from benchmarks.lock_peers import CONTENDERS, HOLD, PAIRS, WAITERS, WAITS, contended, crowd, pair
 from benchmarks.lock_places import ByHand, Place
 from benchmarks.measure import Options, Row, Section, at_most, interleave, percentile, ratios, scratch, spread
-from benchmarks.peers import Peer, PeerError, install, started
+from benchmarks.peers import Peer, PeerError, environment, started
 from outlive import TaskManager
 from outlive.ports import Backend
 from outlive.sync import LeaderElection, Lock
@@ -158,7 +158,7 @@ def _places(folder: Path, stack: ExitStack) -> list[Place]:
 def _peers(folder: Path, stack: ExitStack) -> tuple[dict[str, Peer], dict[str, str]]:
     names = (*PAIR_PEERS, *CONTENDED_PEERS, *CROWD_PEERS)
     try:
-        python = install(folder / "environment", PACKAGES)
+        python = environment(PACKAGES)
     except PeerError as error:
         return {}, dict.fromkeys(names, str(error))
     return stack.enter_context(started(folder, "lock_peers.py", names, python))

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from support.recording import Trail
 from support.redis_proxy import Proxy, on_scripts
 from support.valkey import server_url
-from support.waiting import ended, until
+from support.waiting import ended, turns, until
 from tests.conformance.conformance_kit import FUNC, NOW, applied, enqueue, fail, given, retry, start
 
 from outlive import BackendUnavailableError, TaskManager, TaskStatus
@@ -156,6 +156,24 @@ async def test_hints_come_again_after_the_connection_broke(backend, proxy, prefi
     other.notifier.signal(LEASE, "somebody")
     await until(lambda: "somebody" in heard)
     await other.close()
+
+
+async def test_nothing_is_asked_any_more_when_the_backend_is_closed(proxy, prefix, monkeypatch):
+    backend = RedisBackend(proxy.url, prefix)
+    await backend.open()
+    answer = asyncio.Event()
+
+    async def slow(*_):
+        await answer.wait()
+        return []
+
+    monkeypatch.setattr(backend._link, "ask", slow)
+    backend.leases.watch("me", lambda: None)
+    backend.notifier.missed()
+    await turns(2)
+    asyncio.get_running_loop().call_later(0.2, answer.set)
+    await backend.close()
+    assert "outlive lease turns" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_a_pool_that_is_exhausted_says_so_and_recovers(proxy, prefix):

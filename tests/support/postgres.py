@@ -129,9 +129,12 @@ class Server:
 
 def _cpu_of(process: int) -> float:
     """Seconds of a process, of its children, and of those that it has waited for."""
-    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0.0
     ticks = sum(int(field) for field in fields[11:15])
-    children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
     return ticks / os.sysconf("SC_CLK_TCK") + sum(_cpu_of(int(child)) for child in children)
 
 
@@ -170,8 +173,22 @@ def url_for(folder: Path) -> str:
     """A schema of one's own: the same for the same folder, and nothing in it at first."""
     schema = _given.get(folder)
     if schema is None:
-        schema = _given[folder] = _free.pop() if _free else f"outlive_test_{uuid4().hex[:16]}"
-        _made.add(schema)
+        schema = _given[folder] = _free.pop() if _free else _new_name()
+    return _with(schema)
+
+
+def url_without_schema() -> str:
+    """A schema that is not there yet, whatever there was before."""
+    return _with(_new_name())
+
+
+def _new_name() -> str:
+    name = f"outlive_test_{uuid4().hex[:16]}"
+    _made.add(name)
+    return name
+
+
+def _with(schema: str) -> str:
     return f"{url()}{'&' if '?' in url() else '?'}schema={schema}"
 
 

@@ -26,12 +26,17 @@ with rescued as (
 died as (
     -- `old` is the record as it was before this statement.
     insert into outlive_attempt (task_id, number, started_at, ended_at, outcome, error, stacktrace, owner)
-    select old.id, old.fence, old.started_at, to_timestamp(:now::float8), 'interrupted', old.error, old.stacktrace, old.owner
+    select old.id, old.fence, old.started_at, to_timestamp(:now::float8), 'interrupted', :reason, old.stacktrace, old.owner
     from rescued join outlive_record as old on old.id = rescued.id
     where rescued.starts_anew
     on conflict do nothing
 ),
 gone as (
     delete from outlive_instance where id = :instance
+),
+tally as (
+    insert into outlive_tally as tally (writer, final, count)
+    select '', 'interrupted', count(*) from rescued where not goes_on having count(*) > 0
+    on conflict (writer, final) do update set count = tally.count + excluded.count
 )
 select id, goes_on from rescued;
