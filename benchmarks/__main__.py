@@ -26,6 +26,8 @@ MEASURES = (
     "processes",
     "locks",
     "lists",
+    "startup",
+    "memory",
     "postgres",
     "redis_backend",
     "schedules",

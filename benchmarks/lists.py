@@ -40,7 +40,8 @@ def _moves(number: int, first: int) -> list[Move]:
     return moves
 
 
-async def _fill(backend: SqliteBackend, count: int) -> None:
+async def fill(backend: SqliteBackend, count: int) -> None:
+    """Write ended records, and 1,000 that wait for their time."""
     for first in range(0, count, BATCH):
         await backend.apply(_moves(min(BATCH, count - first), first))
     now = time.time()
@@ -69,9 +70,9 @@ async def _measure(path: Path, count: int) -> dict[str, list[float]]:
     backend = SqliteBackend(path, synchronous="NORMAL")
     await backend.open()
     try:
-        await _fill(backend, count // 2)
+        await fill(backend, count // 2)
         middle = (await backend.find(TaskFilter(), Page(1)))[0].id
-        await _fill(backend, count - count // 2)
+        await fill(backend, count - count // 2)
         return await _timed(_queries(backend, middle))
     finally:
         await backend.close()
