@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Section
-from benchmarks.model import Model
 
 #: Mid tones, which stand out from white and from black alike.
 OWN, OTHER, RAW, INK = "#e8590c", "#6c8ebf", "#8a8f98", "#808080"
@@ -99,8 +98,8 @@ def waits(data: Mapping[str, Any], path: Path) -> None:
     """The wait by load, as measured and as the model says."""
     figure, axes = canvas(len(data), 2.8)
     for axis, (name, found) in zip(axes, data.items(), strict=True):
-        model = Model(**found["model"])
-        rates = [model.most * share / 100 for share in range(1, 66)]
+        model, busiest = found["fitted"], found["loads"][-1]["rate"]
+        rates = [busiest * share / 100 for share in range(1, 111)]
         axis.plot(rates, [model.wait(rate) for rate in rates], color=OTHER, label="model")
         axis.plot([one["rate"] for one in found["loads"]], [one["wait"] for one in found["loads"]], "o", color=OWN)
         axis.set_title(name, color=INK)
