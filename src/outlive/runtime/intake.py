@@ -99,7 +99,7 @@ class Intake:
             task.limits = limits_of(definition, effective, args, kwargs)
         if options is not UNSET:
             self._apply_options(task, options)
-        if source == "manual" and self._process.tracer is not None:
+        if source == "manual":
             self.trace(task)
         return task
 
