@@ -69,6 +69,7 @@ def queues(data: Mapping[str, Mapping[str, list[float]]], path: Path) -> None:
             _bar(axis, at, name, found[name])
         axis.set_yticks(range(len(names)), names)
         axis.set_xscale("log")
+        axis.set_xlim(left=10, right=1e6)
         axis.set_title(backend, color=INK)
         axis.set_xlabel("tasks per second, drained by one worker")
     save(figure, path)
@@ -79,7 +80,7 @@ def _bar(axis: Any, at: int, name: str, values: list[float]) -> None:
     color = OWN if name.startswith("outlive") else RAW if name == "raw" else OTHER
     axis.barh(at, middle, color=color)
     axis.plot([min(values), max(values)], [at, at], color=INK, linewidth=1.5)
-    axis.text(middle, at, f" {middle:,.0f}", va="center", fontsize=8)
+    axis.text(max(values), at, f"  {middle:,.0f}", va="center", fontsize=8)
 
 
 def requests(data: Mapping[str, Any], path: Path) -> None:
@@ -90,6 +91,7 @@ def requests(data: Mapping[str, Any], path: Path) -> None:
         _bar(axis, at, name, [value])
     axis.set_yticks(range(len(added)), list(added))
     axis.set_xscale("log")
+    axis.set_xlim(left=1)
     axis.set_xlabel("microseconds added to one request")
     save(figure, path)
 

@@ -25,7 +25,7 @@ def updated(text: str, sections: Sequence[Section], about: Sequence[tuple[str, s
 def _figures(section: Section, sections: Sequence[Section], about: Mapping[str, str], picture: str) -> Iterator[str]:
     loads, demands = section.tables
     yield f"Measured {about['Date']} on {about['Machine']}."
-    yield from ("", "## What one process and one server carry", "", section.method, "", *wide(demands), "")
+    yield from ("", f"## {TITLE}", "", section.method, "", *wide(demands), "")
     yield from (picture, "") if picture else ()
     yield from _sentences(section.data)
     yield from ("", "### How far the model holds", "", *wide(loads), "", *table(section), "")
