@@ -52,10 +52,10 @@ The figures in this section come from separate traces and earlier runs, not from
   makes it sooner, and makes it likelier that a process which only hangs is taken for dead.
 - **A list of a queue that nobody uses** reads all records: there is no index on the queue, since every accepted task
   would pay for it. The same filter on a queue that is used ends when its page is full.
-- **Many schedules due at once**: each is a slot taken in the backend and a record of its own, written in a transaction
-  with it, where a scheduler in memory calls a function.
-- **Tasks that are accepted one by one on PostgreSQL or Redis** wait for the server, as by hand; what comes on top is the
-  processor time of the journal. Many at once share it.
+- **Many schedules due at once**: each is a slot taken in the backend and a record of its own, written in a
+  transaction with it, where a scheduler in memory calls a function.
+- **Tasks that are accepted one by one on PostgreSQL or Redis** wait for the server, as by hand; what comes on top is
+  the processor time of the journal. Many at once share it.
 - **Against the bare table**: outlive's own has a check of states, partial indexes and counting triggers, for lists,
   claims, rescues and counts that stay fast at a million records. On the same schema it reaches 0.57 to 0.76 of
   plain `sqlite3`.
