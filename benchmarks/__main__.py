@@ -29,6 +29,7 @@ MEASURES = (
     "latency",
     "processes",
     "queues",
+    "memory",
     "postgres",
     "redis_backend",
     "lists",
