@@ -48,7 +48,7 @@ async def finish(work: Callable[[], Coroutine[Any, Any, T]], what: str, patience
         await _wait_shielded(in_background(work(), what), over)
         raise
     except Exception as error:
-        _log.warning("%s failed (%s); its lease ends by itself", what, error or f"no answer within {patience:g} s")
+        _log.warning("%s failed (%s); its lease ends by itself", what, str(error) or f"no answer within {patience:g} s")
         if not limit.expired():
             raise
         raise TimeoutError(f"{what} took longer than {patience:g} s; its lease ends by itself") from error
