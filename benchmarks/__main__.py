@@ -35,10 +35,10 @@ MEASURES = (
     "lists",
     "growth",
     "scaling",
-    "schedules",
     "killed",
-    "with_dashboard",
     "locks",
+    "schedules",
+    "with_dashboard",
 )
 
 

@@ -17,7 +17,7 @@ from benchmarks.peers import Peer, PeerError
 from benchmarks.peers.catalogue import DEFAULT, LEFT_OUT, OUTLIVE, RAW, SYSTEMS, TUNED, System
 from benchmarks.peers.process import versions
 
-ONE, BULK, LATENCY, RATE = 100, 1_000, 30, 50
+ONE, BULK, LATENCY, RATE = 100, 1_000, 25, 50
 BACKENDS = ("SQLite", "PostgreSQL", "Redis")
 
 METHOD = f"""\
