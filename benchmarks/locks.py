@@ -137,7 +137,7 @@ def run(options: Options) -> Section:
         for place in places:
             cases |= _cases(options, place)
         cases |= {name: _ask(peer.sample) for name, peer in peers.items()}
-        samples = asyncio.run(interleave(cases, options.rounds(3)))
+        samples = asyncio.run(interleave(cases, options.rounds(2)))
     rows = [*_pair_rows(places, samples), *_peer_rows(samples, failures, PAIR_PEERS, "µs")]
     rows += [*_contended_rows(places, samples), *_peer_rows(samples, failures, CONTENDED_PEERS, "ms")]
     rows += [*_crowd_rows(places, samples), *_peer_rows(samples, failures, CROWD_PEERS, "x ideal")]

@@ -23,7 +23,7 @@ from benchmarks.model import Load, Model, capacity, error, fit
 from benchmarks.peers.adapter import cpu_of
 from outlive import TaskManager
 
-SECONDS, CLIENTS = 1.5, 64
+SECONDS, CLIENTS = 1.2, 64
 #: Shares of the most: the first and the last fit the model, those between are what it is held to.
 SHARES = (0.02, 0.15, 0.25, 0.4)
 #: Processors of the server in the examples on the page.
