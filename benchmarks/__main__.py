@@ -29,6 +29,7 @@ MEASURES = (
     "postgres",
     "redis_backend",
     "schedules",
+    "dashboard",
 )
 PACKAGES = (
     "outlive",

@@ -131,7 +131,8 @@ def serving(kind: str, folder: Path) -> Iterator[Server]:
             process.terminate()
 
 
-async def _wait_until_up(port: int) -> None:
+async def wait_until_up(port: int) -> None:
+    """Wait for a server."""
     for _ in range(200):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -145,7 +146,7 @@ async def _wait_until_up(port: int) -> None:
 
 async def _measure(servers: dict[str, Server], rounds: int) -> dict[str, list[float]]:
     for server in servers.values():
-        await _wait_until_up(server.port)
+        await wait_until_up(server.port)
         await server.load()
         server.costs.clear()
     return await interleave({kind: server.load for kind, server in servers.items()}, rounds)

@@ -60,6 +60,11 @@ def site(request, tmp_path) -> Iterator[Site]:
 # -- pages -------------------------------------------------------------------------------------------
 
 
+def test_every_page_says_how_soon_it_may_be_asked_for_again(site):
+    told = site.client.get(DASHBOARD).headers["server-timing"]
+    assert re.fullmatch(r"page;dur=[\d.]+, again;dur=\d+", told)
+
+
 def test_every_page_says_what_there_is(site):
     ids = site.ids
     assert "BankClosedError" in site.page("")

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from outlive.admin import arguments, stats, tracebacks, waiting, words
 from outlive.admin.failures import fingerprint, grouped, kind_of
 from outlive.admin.pages.functions import histogram
+from outlive.admin.pages.route import again
 from outlive.admin.pages.schedules import change_of_clocks
 from outlive.admin.pages.task import draw
 from outlive.core.cipher import SEALED
@@ -372,3 +373,8 @@ QUEUE = QueueInfo("mail", QueueConfig(), is_overridden=False, paused=False, pend
 def test_why_nothing_of_a_queue_starts(change, alive, runs_here, told):
     warning = waiting.queue_warning(replace(QUEUE, **change), waiting.Queueing("me", alive, runs_here))
     assert warning is None if told is None else told in str(warning)
+
+
+@pytest.mark.parametrize(("spent", "rest"), [(0.2, 2000), (8, 2000), (20, 5000), (90, 10_000)])
+def test_a_page_may_be_asked_for_again_when_that_costs_little_and_soon_enough_to_be_live(spent, rest):
+    assert again(spent) == rest
