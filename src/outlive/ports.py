@@ -144,8 +144,11 @@ class Backend(Protocol):
         """Records that match, newest first, without logs and history."""
         ...
 
-    async def planned(self, before: float) -> Sequence[TaskRecord]:
-        """Records that hold a `run_key` and may start before this moment, earliest first, without logs and history."""
+    async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
+        """Up to `limit` records that hold a `run_key` and may start before this moment, earliest first.
+
+        They come without logs and history.
+        """
         ...
 
     async def counts(self) -> Mapping[TaskStatus, int]:
@@ -241,6 +244,17 @@ class Backend(Protocol):
         """The instances that have joined and are not forgotten, dead or alive, in the order of their ids."""
         ...
 
+    async def drain(self, instance: str, *, draining: bool) -> bool:
+        """Ask an instance to take no new work, or to take it again; False where it is so already, or unknown.
+
+        One that joins again without having been forgotten stays asked.
+        """
+        ...
+
+    async def asked_to_drain(self, instance: str) -> bool:
+        """Whether somebody asked an instance to take no new work."""
+        ...
+
     # -- what people did -------------------------------------------------------------------------
 
     async def note(self, entry: AuditEntry) -> None:
@@ -252,6 +266,10 @@ class Backend(Protocol):
 
         Of everything, or of one target.
         """
+        ...
+
+    async def forget_notes(self, before: float, limit: int) -> int:
+        """Delete up to `limit` entries from before this moment, oldest first; say how many."""
         ...
 
 
@@ -281,8 +299,8 @@ class BatchingBackend(Protocol):
 
 
 #: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
-#: due sooner; a lease that was handed to a waiter (its holder).
-WORK, CANCEL, SCHEDULES, LEASE = "work", "cancel", "schedules", "lease"
+#: due sooner; a lease that was handed to a waiter (its holder); an instance that is to take no new work, or to again.
+WORK, CANCEL, SCHEDULES, LEASE, DRAIN = "work", "cancel", "schedules", "lease", "drain"
 
 
 class Notifier(Protocol):

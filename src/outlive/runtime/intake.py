@@ -270,6 +270,8 @@ class Intake:
 
     def _runs_here(self, task: Task[Any]) -> bool:
         queues = self._process.run_queues
+        if self._process.duty.is_off and task.facts.timing != "after_route":  # for that one a response waits
+            return False
         return self._process.runs_tasks and (queues is None or task.facts.queue in queues)
 
     def _landed(

@@ -32,6 +32,8 @@ class Limits:
     retention_days: float | None = None
     #: The same for records that ended in some status; it wins over `retention_days`.
     retention: Mapping[TaskStatus, float] = field(default_factory=dict[TaskStatus, float])
+    #: What people did longer ago than this many days is forgotten, None keeps it.
+    audit_days: float | None = None
     #: Tasks held in memory; what is accepted beyond goes to the backend for whoever has room.
     room: int = 10_000
     #: Moves that may wait for the backend before new tasks are refused.
@@ -52,6 +54,13 @@ class Limits:
     def flush_patience(self) -> float:
         """Seconds that the last writes may take, also where running tasks get no grace."""
         return max(1.0, self.shutdown_grace)
+
+
+@dataclass(slots=True)
+class Duty:
+    """Whether an instance takes new work; a person may have asked it not to."""
+
+    is_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class Process:
     plan: Plan = field(default_factory=Plan)
     #: How the tests of an application have it run.
     rehearsal: Rehearsal | None = None
+    duty: Duty = field(default_factory=Duty)
 
     @property
     def is_here(self) -> bool:

@@ -1,0 +1,18 @@
+"""Who this process is to the others."""
+
+import os
+import platform
+import socket
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from uuid_utils import uuid7
+
+from outlive.ports import Executor, Instance
+
+
+def new_instance(now: float, lease: float, executors: Mapping[str, Executor]) -> Instance:
+    """An instance that starts now, in this process, and runs bodies with these executors."""
+    slots = {name: executor.limit for name, executor in executors.items()}
+    about = f"outlive {version('outlive')}, Python {platform.python_version()}"
+    return Instance(str(uuid7()), socket.gethostname(), os.getpid(), now, lease, about, slots)
