@@ -37,6 +37,7 @@ from outlive.runtime.process import Limits, Process
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
 from outlive.runtime.store import TaskStore
+from outlive.runtime.traced import traced
 from outlive.sync.election import LeaderElection
 from outlive.sync.turns import IntervalTurn
 from outlive.web import lifespan, seam
@@ -461,14 +462,17 @@ class TaskManager(Operations, Queues):
             None if self._chain is None else self._chain.tell,
             self._plan,
             self.rehearsal,
+            self._surroundings.tracer,
         )
 
     def _make_executors(self) -> dict[str, Executor]:
-        return {
+        executors: dict[str, Executor] = {
             "async": AsyncExecutor(self._max_concurrent_tasks),
             "thread": ThreadExecutor(self._max_sync_threads, self._report_overrun),
             "process": ProcessExecutor(self._max_process_workers),
         }
+        tracer = self._surroundings.tracer
+        return executors if tracer is None else traced(executors, tracer)
 
     def _report_overrun(self, call: Call) -> None:
         if isinstance(call, Task) and call.timeout is not None:

@@ -13,7 +13,7 @@ from outlive.errors import ConfigError
 from outlive.observers.file import BACKUP_COUNT, MAX_BYTES, FileLogger
 from outlive.observers.log import log_event
 from outlive.observers.observer import FunctionObserver
-from outlive.ports import InstanceState, Observer
+from outlive.ports import InstanceState, Observer, Tracer
 from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.rotation import Rotation, rotate
 from outlive.runtime.runtime import Runtime
@@ -40,6 +40,8 @@ class Surroundings:
     log_file_backup_count: int = BACKUP_COUNT
     log_file_mode: str = "rotate"
     log_lifecycle: bool = False
+    #: Follows runs from those who ask for them to their attempts: `OpenTelemetryTracer()`.
+    tracer: Tracer | None = None
     #: Bytes of what is stored of a result; of a larger one only its type is kept, with 0 of all.
     max_result_size: int = 64 * 1024
     #: Days that ended records are kept, interrupted ones excepted, which stay; on a definition its own.
@@ -60,6 +62,7 @@ class ManagerOptions(TaskOptions, total=False):
     log_file_backup_count: int
     log_file_mode: str
     log_lifecycle: bool
+    tracer: Tracer | None
     max_result_size: int
     retention: Mapping[str, float] | None
     audit_days: float | None

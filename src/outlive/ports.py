@@ -1,6 +1,7 @@
 """The seams on one screen: what the runtime needs of a backend, an executor, a clock and an observer."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from outlive.core.audit import AuditEntry
@@ -449,6 +450,32 @@ class Observer(Protocol):
     def close(self) -> Any:
         """Let go of everything; nothing more is told."""
         ...
+
+
+class Tracer(Protocol):
+    """Follows runs from those who ask for them to their attempts, for a system that shows such traces.
+
+    Its methods are called where the run itself would wait for them: they must not.
+    """
+
+    def accept(self, facts: Enqueue) -> Mapping[str, str]:
+        """A run is being accepted, in the context of whoever asks for it; give what its attempts are told of that."""
+        ...
+
+    def attempt(self, call: "Traced", kept: Mapping[str, str]) -> AbstractContextManager[Callable[[Outcome], None]]:
+        """Be around an attempt, and be told its outcome; `kept` is what `accept` gave, in whatever process."""
+        ...
+
+    def carried(self, body: Callable[..., Any]) -> Callable[..., Any]:
+        """What calls the body in another process, inside the trace of the attempt under way; it can be pickled."""
+        ...
+
+
+class Traced(Protocol):
+    """An attempt, as a tracer sees it."""
+
+    facts: Enqueue
+    attempts: int
 
 
 Emit = Callable[[RuntimeEvent], None]

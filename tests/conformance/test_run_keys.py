@@ -104,6 +104,12 @@ async def test_one_that_is_requeued_has_no_key(backend):
     assert (await given(backend, "t")).status is TaskStatus.PENDING
 
 
+async def test_one_that_is_requeued_is_no_longer_planned(backend):
+    await backend.apply([planned("t"), withdraw(), requeue("t")])
+
+    assert await ids(backend) == []
+
+
 async def test_the_list_is_in_the_order_of_times(backend):
     await backend.apply([planned(f"t{at}", f"k{at}", run_at=NOW + at) for at in (3, 1, 2.5, 9)])
     await backend.apply([enqueue("other", run_at=NOW + 2)])

@@ -194,6 +194,16 @@ def test_metrics(page):
         until_sync(lambda: 'outlive_tasks_total{function="send"' in client.get("/metrics").text)
 
 
+def test_traces(page):
+    traces = page("howto/traces")
+    with rehearse(traces.manager, "inline"), TestClient(traces.app) as client:
+        assert client.post("/orders").status_code == 200
+    traces.provider.shutdown()
+    spans = {span.name: span for span in traces.exporter.get_finished_spans()}
+    assert spans["run ship"].parent.span_id == spans["enqueue ship"].context.span_id
+    assert spans["pack"].parent.span_id == spans["run ship"].context.span_id
+
+
 async def test_secrets(page):
     secrets = page("howto/secrets")
     async with at_work(secrets) as kit:

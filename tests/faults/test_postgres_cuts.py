@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 
 import pytest
 from support import postgres
@@ -72,6 +73,17 @@ async def test_a_cut_is_not_noticed_by_who_writes(backend, proxy, instant, befor
     assert len(record.history) == len({attempt.number for attempt in record.history})
     ids = {move.id for move in (*before, *moves)}
     assert {record.id for record in await backend.find(EVERYTHING, Page())} == ids
+
+
+async def test_a_server_that_says_good_bye_before_it_hangs_up_is_not_noticed_by_who_writes(backend, proxy):
+    await applied(backend, enqueue("t-1", owner="me"))
+    fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+    proxy.say_to_all(b"E" + struct.pack(">I", len(fields) + 4) + fields)
+    await asyncio.to_thread(lambda: None)
+
+    assert list(await backend.apply([start("t-1")])) == [True]
+
+    assert (await given(backend, "t-1")).status is TaskStatus.RUNNING
 
 
 @pytest.mark.parametrize("instant", ["before", "after"])

@@ -56,6 +56,11 @@ class Proxy:
         for pair in list(self._open):
             self._end(pair)
 
+    def say_to_all(self, message: bytes) -> None:
+        """Say something to every client that the server has not said."""
+        for client, _ in self._open:
+            client.write(message)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self.is_up:
             self.refused += 1

@@ -18,6 +18,7 @@ CODE_ONLY = {
     "snapshot_backend",
     "clock",
     "loggers",
+    "tracer",
     "retry_on",
     "on_error",
     "name",

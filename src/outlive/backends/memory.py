@@ -133,7 +133,7 @@ class MemoryBackend:
 
     def _run_key_holder(self, run_key: str) -> Row | None:
         row = self._run_keys.get(run_key)
-        return row if row is not None and row.run_key == run_key and row.has_not_started else None
+        return row if row is not None and row.has_not_started else None
 
     def _add(self, move: Enqueue) -> Row:
         if move.schedule is not None:
@@ -236,13 +236,17 @@ class MemoryBackend:
         del self._finished[task_id]
         if row.facts.schedule is not None:
             self._of_schedule[row.facts.schedule].discard(task_id)
-        if row.run_key is not None and self._run_keys.get(row.run_key) is row:
-            del self._run_keys[row.run_key]
+        self._let_go_of_run_key(row)
         key = row.facts.idempotency_key
         if key is not None and self._keys.get(key) == task_id:
             del self._keys[key]
         for alias in row.aliases or ():
             del self._aliases[alias]
+
+    def _let_go_of_run_key(self, row: Row) -> None:
+        if row.run_key is not None and self._run_keys.get(row.run_key) is row:
+            del self._run_keys[row.run_key]
+        row.run_key = None
 
     def _release(self, move: Release) -> bool:
         row = self._owned_pending(move.id, move.owner)
@@ -260,9 +264,7 @@ class MemoryBackend:
 
     def _owned_pending(self, task_id: str, owner: str) -> Row | None:
         row = self._rows.get(task_id)
-        if row is None or row.status is not TaskStatus.PENDING or row.owner != owner:
-            return None
-        return row
+        return row if row is not None and row.status is TaskStatus.PENDING and row.owner == owner else None
 
     def _cancel(self, move: Cancel) -> bool:
         row = self._rows.get(move.id)
@@ -292,9 +294,9 @@ class MemoryBackend:
         self._remember_attempt(row, row.status)
         del self._finished[move.id]
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
-        row.error = row.stacktrace = row.reason = row.ended_at = None
+        row.error = row.stacktrace = row.reason = row.ended_at = row.progress = row.result = None
         row.cancel_requested = False
-        row.run_key = row.progress = row.result = None
+        self._let_go_of_run_key(row)
         return True
 
     def _log(self, move: Log) -> bool:
@@ -373,7 +375,7 @@ class MemoryBackend:
 
     async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
-        rows = [row for row in self._run_keys.values() if row.has_not_started and row.run_at < before]
+        rows = (row for row in self._run_keys.values() if row.has_not_started and row.run_at < before)
         return [record_of(row) for row in sorted(rows, key=lambda row: (row.run_at, row.facts.id))[:limit]]
 
     async def counts(self) -> Mapping[TaskStatus, int]:

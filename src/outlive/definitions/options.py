@@ -1,7 +1,7 @@
-"""Options given per call, as stored text."""
+"""What was given with a call beside its arguments, as stored text: its options, and the trace it belongs to."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, cast
@@ -29,6 +29,10 @@ _PLAIN = [
     "shield",
     "even_on_error",
 ]
+
+
+#: Releases that know nothing of it leave it alone.
+_TRACE = "trace"
 
 
 def encode_options(options: TaskConfig) -> tuple[str | None, str | None]:
@@ -75,6 +79,17 @@ def decode_options(text: str | None) -> TaskConfig:
     if "retry_on" in stored:
         found["retry_on"] = _import_all(stored["retry_on"])
     return TaskConfig(**found)
+
+
+def with_trace(text: str | None, kept: Mapping[str, str]) -> str | None:
+    """Stored options, and with them what a tracer keeps of a call."""
+    return json.dumps(({} if text is None else json.loads(text)) | {_TRACE: dict(kept)}) if kept else text
+
+
+def trace_in(text: str | None) -> Mapping[str, str]:
+    """What a tracer has kept of a call; empty where it has kept nothing."""
+    kept: dict[str, str] = json.loads(text).get(_TRACE, {}) if text is not None else {}
+    return kept
 
 
 def _import_all(names: list[str]) -> Any:

@@ -18,7 +18,7 @@ from outlive.core.settle import Cancelled
 from outlive.core.states import TaskStatus
 from outlive.definitions.definition import Definition
 from outlive.definitions.limits import key_of, limits_of
-from outlive.definitions.options import due_at, encode_options
+from outlive.definitions.options import due_at, encode_options, with_trace
 from outlive.definitions.task import Task, TaskControl, TaskJournal
 from outlive.errors import JournalFullError, QueueFullError, TaskArgumentError, UnknownTaskError
 from outlive.ports import Backend
@@ -93,7 +93,14 @@ class Intake:
             task.limits = limits_of(definition, effective, args, kwargs)
         if options is not UNSET:
             self._apply_options(task, options)
+        if source == "manual":
+            self.trace(task)
         return task
+
+    def trace(self, task: Task[Any]) -> None:
+        """Keep with a task who asked for it; what fires by itself nobody did."""
+        if self._process.tracer is not None:
+            task.facts.options = with_trace(task.facts.options, self._process.tracer.accept(task.facts))
 
     def _check_leaves(self, definition: Definition, effective: EffectiveConfig, timing: str) -> None:
         """Refuse what only this process could run, which runs nothing."""

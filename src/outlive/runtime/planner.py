@@ -89,6 +89,7 @@ class Planner:
         if not task.facts.recoverable:
             definition.codec.encode(args, kwargs)  # says which argument cannot be stored
         task.facts.run_key = run_key
+        self._intake.trace(task)
         self._intake.admit(task)
         reason = f"replaced by another run under run_key={run_key!r}"
 

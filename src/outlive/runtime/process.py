@@ -9,7 +9,7 @@ from outlive.core.states import TaskStatus
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
-from outlive.ports import Clock, Emit, Instance
+from outlive.ports import Clock, Emit, Instance, Tracer
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
 
@@ -87,6 +87,8 @@ class Process:
     plan: Plan = field(default_factory=Plan)
     #: How the tests of an application have it run.
     rehearsal: Rehearsal | None = None
+    #: Follows runs from their callers to their attempts.
+    tracer: Tracer | None = None
     duty: Duty = field(default_factory=Duty)
 
     @property

@@ -101,7 +101,7 @@ class Runner:
         assert runner is not None
         try:
             task.has_begun = True
-            outcome = _as_asked(task, await self._call(lane, task)) if task.stop_as is None else task.stop_as
+            outcome = as_asked(task, await self._call(lane, task)) if task.stop_as is None else task.stop_as
             task.deaths = task.deaths + 1 if isinstance(outcome, Failed) and outcome.worker_died else 0
             move = self._decide(task, outcome)
             task.mark_attempt_over()
@@ -213,7 +213,7 @@ class Runner:
             self._emit(ErrorHandlerFailed(task.id, task.facts.func_name, failure))
 
 
-def _as_asked(task: Task[Any], outcome: Outcome) -> Outcome:
+def as_asked(task: Task[Any], outcome: Outcome) -> Outcome:
     """What the end of a body counts as that was asked to stop; one that finished its work all the same has finished."""
     if task.stop_as is None:
         return outcome

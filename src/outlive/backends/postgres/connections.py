@@ -105,6 +105,7 @@ class Connections:
         try:
             yield connection
         except Exception as error:
+            drop_if_useless(connection, error)
             raise told(error) from error
         finally:
             await self.give(connection)
@@ -194,8 +195,7 @@ class Lane:
         try:
             return await work(connection)
         except Exception as error:
-            if isinstance(error, TimeoutError):
-                drop(connection)
+            drop_if_useless(connection, error)
             if is_gone(connection):
                 await self._let_go()
             raise told(error) from error
@@ -226,6 +226,12 @@ def is_gone(connection: Connection) -> bool:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
         return True
+
+
+def drop_if_useless(connection: Connection, error: Exception) -> None:
+    """Close a connection that does not answer, or that the server has taken leave of."""
+    if isinstance(error, TimeoutError | asyncpg.InternalClientError):
+        drop(connection)
 
 
 def drop(connection: Connection) -> None:

@@ -5,7 +5,13 @@ import asyncpg
 from outlive.errors import BackendCorruptError, BackendError, BackendUnavailableError
 
 #: After these nobody knows whether the server did what it was asked.
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server has said good-bye and not hung up yet
+    asyncpg.OperatorInterventionError,
+    OSError,
+)
 _OUR_FAULT = (asyncpg.DataError, asyncpg.ClientConfigurationError)
 
 #: Trying again is all it takes: another transaction was in the way.
@@ -26,6 +32,7 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.OperatorInterventionError, "the server ended the connection; it is tried again"),
     (asyncpg.PostgresConnectionError, "check that the server runs and can be reached; it is tried again"),
     (asyncpg.InterfaceError, "the connection is gone; it is tried again"),
+    (asyncpg.InternalClientError, "the connection is gone; it is tried again"),
     (TimeoutError, "the server did not answer in time; it is tried again"),
     (OSError, "check that the server runs and can be reached; it is tried again"),
     (asyncpg.InvalidCachedStatementError, "the schema was changed meanwhile; it is tried again"),
