@@ -112,13 +112,14 @@ class MemoryBackend:
         if move.rejected is not None:
             self._end_unstarted(self._add(move), TaskStatus.REJECTED, move.created_at, move.rejected)
             return True
-        holder = self._key_holder(move)
+        holder = None if move.idempotency_key is None else self._key_holder(move)
         if holder is not None:
             self._stand_for(move.id, holder)
             return False
         if move.run_key is not None and move.started_at is None and self._run_key_holder(move.run_key) is not None:
             return False
-        self._take_key(move)
+        if move.idempotency_key is not None:
+            self._keys[move.idempotency_key] = move.id
         row = self._add(move)
         if move.started_at is not None:
             self._begin(row, move.started_at)
@@ -148,10 +149,6 @@ class MemoryBackend:
             return None
         holder = self._rows.get(self._keys.get(facts.idempotency_key, ""))
         return holder if holder is not None and holder.status in _KEY_HOLDERS else None
-
-    def _take_key(self, facts: Enqueue) -> None:
-        if facts.idempotency_key is not None:
-            self._keys[facts.idempotency_key] = facts.id
 
     def _stand_for(self, alias: str, holder: Row) -> None:
         if alias not in self._aliases:
@@ -290,7 +287,8 @@ class MemoryBackend:
             return False
         if self._key_holder(row.facts) not in (None, row):
             return False
-        self._take_key(row.facts)
+        if row.facts.idempotency_key is not None:
+            self._keys[row.facts.idempotency_key] = move.id
         self._remember_attempt(row, row.status)
         del self._finished[move.id]
         row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0

@@ -71,12 +71,15 @@ REQUEUABLE = frozenset(status for event, status in TRANSITIONS if event is Event
 ATTEMPT_OUTCOMES = {Event.RETRY: _S.FAILED, Event.INTERRUPT: _S.INTERRUPTED}
 
 
+_NOWHERE: frozenset[TaskStatus] = frozenset()
+
+
 def may(event: Event, status: TaskStatus | None, to: TaskStatus) -> bool:
     """Say whether `event` may take a record from `status` to `to`."""
-    return to in TRANSITIONS.get((event, status), frozenset())
+    return to in TRANSITIONS.get((event, status), _NOWHERE)
 
 
 def check(event: Event, status: TaskStatus | None, to: TaskStatus) -> None:
     """Raise `IllegalTransitionError` unless the table has this move."""
-    if not may(event, status, to):
+    if to not in TRANSITIONS.get((event, status), _NOWHERE):
         raise IllegalTransitionError(f"no move {event}: {status or 'nothing'} -> {to}; see outlive.core.states")

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from json.encoder import encode_basestring
 from types import NoneType, UnionType
 from typing import Any, Protocol, Union, cast, get_args, get_origin
 
@@ -46,7 +47,7 @@ class ValueCodec(Protocol):
 
 
 def _write_str(value: str) -> str | None:
-    return to_text(value) if value.isascii() or _is_unicode(value) else None
+    return encode_basestring(value) if value.isascii() or _is_unicode(value) else None
 
 
 def _is_unicode(text: str) -> bool:

@@ -25,27 +25,25 @@ class Coordinated(Protocol):
         ...
 
 
-class _Bound(NamedTuple):
-    manager: Coordinated
-    outer: "_Bound | None"
-
+#: A manager, and what was bound before it.
+_Bound = tuple[Coordinated, "_Bound | None"]
 
 _bound: ContextVar[_Bound | None] = ContextVar("outlive_coordination", default=None)
 
 
 def bind(manager: Coordinated) -> None:
     """From here on, in this context, this manager is the nearest."""
-    _bound.set(_Bound(manager, _bound.get()))
+    _bound.set((manager, _bound.get()))
 
 
 def unbind(manager: Coordinated) -> None:
     """Undo `bind`; harmless in a context that was bound elsewhere."""
     bound = _bound.get()
-    if bound is not None and bound.manager is manager:
-        _bound.set(bound.outer)
+    if bound is not None and bound[0] is manager:
+        _bound.set(bound[1])
 
 
 def nearest() -> Coordination | None:
     """That of the manager that was bound last."""
     bound = _bound.get()
-    return None if bound is None else bound.manager.coordination
+    return None if bound is None else bound[0].coordination

@@ -114,6 +114,7 @@ class Task(Generic[R]):
         "follower",
         "func",
         "gates",
+        "has_advanced",
         "has_begun",
         "has_seen_stop",
         "hold",
@@ -201,6 +202,8 @@ class Task(Generic[R]):
     def _set_up_attempts(self) -> None:
         #: Whether the current attempt has made its first step.
         self.has_begun = False
+        #: Whether it has ever said how far it has come.
+        self.has_advanced = False
         #: What `cancelled()` tells the body.
         self.is_stopping = False
         #: Whether the body has asked and was told so; if it then returns, it did not finish its work.
@@ -390,7 +393,8 @@ class Task(Generic[R]):
         self.status = status
         self.outcome = outcome
         self.runner = None
-        self.mark_attempt_over()
+        if self._attempt_event is not None:
+            self._attempt_event.set()
         if self._finished_event is not None:
             self._finished_event.set()
 
@@ -421,4 +425,5 @@ class Task(Generic[R]):
 
     def advance(self, done: float, total: float | None, message: str | None) -> None:
         """Say how far the attempt has come; from any thread."""
+        self.has_advanced = True
         self.control.advance(self, done, total, message)

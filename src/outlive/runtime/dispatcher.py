@@ -52,16 +52,16 @@ class Dispatcher:
         else:
             self.timers.add(task)
 
-    def may_begin(self, task: Task[Any]) -> bool:
-        """Whether a task may start with the very write that accepts it, overtaking nobody."""
+    def reserve(self, task: Task[Any]) -> bool:
+        """Take a slot for a task that may start with the very write that accepts it, overtaking nobody."""
         lane = self.lanes[task.facts.executor]
         if self.is_held or task.run_at > task.facts.created_at or not lane.is_idle or not self._may_start(task):
             return False
-        return all(gate.admits and gate.limit is None for gate in self.queues.gates(task))
-
-    def reserve(self, task: Task[Any]) -> None:
-        """Take the slot of a task that starts with the write that accepts it."""
-        self._take(self.lanes[task.facts.executor], task, self.queues.gates(task))
+        gates = self.queues.gates(task)
+        if gates and not all(gate.admits and gate.limit is None for gate in gates):
+            return False
+        self._take(lane, task, gates)
+        return True
 
     def begin(self, task: Task[Any], *, accepted: bool) -> None:
         """Run a task whose slot was reserved, or give the slot back if it was not accepted."""
@@ -114,7 +114,7 @@ class Dispatcher:
         self._fill(lane)
 
     def _fill(self, lane: Lane) -> None:
-        if lane.is_filling or self.is_held:
+        if not lane.waiting or lane.is_filling or self.is_held:
             return
         lane.is_filling = True
         try:
@@ -129,7 +129,7 @@ class Dispatcher:
 
     def _start_or_park(self, lane: Lane, waiting: Waiting) -> None:
         gates = self.queues.gates(waiting.task)
-        closed = next((gate for gate in gates if not gate.has_room), None)
+        closed = next((gate for gate in gates if not gate.has_room), None) if gates else None
         if closed is None:
             self._start(lane, waiting, gates)
         else:
@@ -142,7 +142,7 @@ class Dispatcher:
         task = waiting.task
         self._take(lane, task, gates)
         move = Start(task.id, task.fence, self._instance, self._clock.now())
-        limits = [gate.limit for gate in gates if gate.limit is not None]
+        limits = [gate.limit for gate in gates if gate.limit is not None] if gates else None
         if limits:
             move.limited = True
             task.journal.write(_asking(move, limits), partial(self._permitted, lane, waiting))
@@ -178,7 +178,8 @@ class Dispatcher:
     def _run(self, lane: Lane, task: Task[Any]) -> None:
         if self._may_start(task):
             self.runner.start(lane, task)
-            self._let_next_start(task)
+            if task.gates:
+                self._let_next_start(task)
         else:
             self._give(lane, task)
             self.runner.return_unstarted(task, SHUTDOWN)
@@ -213,7 +214,8 @@ class Dispatcher:
     def _body_over(self, lane: Lane, task: Task[Any]) -> Sequence[Gate]:
         lane.give_slot()
         gates, task.gates = task.gates, ()
-        self._offer_follower(task)
+        if task.follower is not None:
+            self._offer_follower(task)
         self._fill(lane)
         return gates
 

@@ -50,9 +50,13 @@ class Intake:
         self._instance = process.instance.id
         self._registry = process.registry
         self._store = process.store
+        self._duty = process.duty
         self._clock = process.clock
         self._is_durable = backend.durable
+        self._room = process.limits.room
+        self._runs_all = process.runs_tasks and process.run_queues is None
         self._dispatcher = dispatcher
+        self._queues = dispatcher.queues
         self._control = control
         self._journal, self._deferred = journals
         self._on_free = on_free
@@ -77,7 +81,8 @@ class Intake:
         definition = self._registry.of(func)
         definition.check_call(args, kwargs)
         effective = definition.with_call_options(options)
-        self._dispatcher.queues.check_name(effective.queue)
+        if self._queues.is_named:
+            self._queues.check_name(effective.queue)
         executor = definition.executor_for(options)
         if not self._process.runs_tasks:
             self._check_leaves(definition, effective, timing)
@@ -183,19 +188,24 @@ class Intake:
 
     def admit(self, task: Task[Any]) -> None:
         """Raise `QueueFullError` where there is no room for a task in its queue, and leave a rejected record."""
-        full = self.reject_if_full(task)
-        if full is not None:
+        try:
+            self._queues.admit(task)
+        except QueueFullError as error:
+            self._reject(task, error)
             self._loop.call_soon_threadsafe(self._record_rejected, task)
-            raise QueueFullError(full)
+            raise
 
     def reject_if_full(self, task: Task[Any]) -> str | None:
         """Why there is no room for a task in its queue, and make its record say so; None where there is."""
         try:
-            self._dispatcher.queues.admit(task)
+            self._queues.admit(task)
         except QueueFullError as error:
-            self._store.remove(task)
-            task.facts.owner, task.facts.rejected = None, str(error)
+            self._reject(task, error)
         return task.facts.rejected
+
+    def _reject(self, task: Task[Any], full: QueueFullError) -> None:
+        self._store.remove(task)
+        task.facts.owner, task.facts.rejected = None, str(full)
 
     def _record_rejected(self, task: Task[Any]) -> None:
         with suppress(JournalFullError):
@@ -263,23 +273,23 @@ class Intake:
             self._store.send_away(task)
             return
         self._store.add(task)
-        if begin and self._dispatcher.may_begin(task):
+        if begin and self._dispatcher.reserve(task):
             facts.started_at = self._clock.now()
-            self._dispatcher.reserve(task)
 
     def _is_for_anybody(self, task: Task[Any]) -> bool:
         """Own what you accept, while there is room, the time is near, and nobody may replace it."""
-        if not task.facts.recoverable or task.journal is not self._journal or task.follower is not None:
+        facts = task.facts
+        if not facts.recoverable or task.journal is not self._journal or task.follower is not None:
             return False
-        if task.facts.run_key is not None or not self._runs_here(task):
+        if facts.run_key is not None or not (self._runs_all or self._runs_here(facts)):
             return True
-        return len(self._store) >= self._process.limits.room or task.run_at > task.facts.created_at + HORIZON
+        if self._duty.is_off and facts.timing != "after_route":  # for that one a response waits
+            return True
+        return len(self._store) >= self._room or facts.run_at > facts.created_at + HORIZON
 
-    def _runs_here(self, task: Task[Any]) -> bool:
+    def _runs_here(self, facts: Enqueue) -> bool:
         queues = self._process.run_queues
-        if self._process.duty.is_off and task.facts.timing != "after_route":  # for that one a response waits
-            return False
-        return self._process.runs_tasks and (queues is None or task.facts.queue in queues)
+        return self._process.runs_tasks and (queues is None or facts.queue in queues)
 
     def _landed(
         self, tasks: Sequence[Task[Any]], answers: Sequence[bool], error: BaseException | None, *, offer: bool
@@ -342,8 +352,9 @@ class Intake:
 
 
 def _moves(tasks: Sequence[Task[Any]]) -> list[Move]:
-    notes = [Log(task.id, 1, task.facts.created_at, "warning", task.note) for task in tasks if task.note]
-    return [*(task.facts for task in tasks), *notes]
+    moves: list[Move] = [task.facts for task in tasks]
+    moves += [Log(task.id, 1, task.facts.created_at, "warning", task.note) for task in tasks if task.note]
+    return moves
 
 
 def _by_journal(tasks: Sequence[Task[Any]]) -> list[tuple[TaskJournal, Sequence[Task[Any]]]]:

@@ -41,7 +41,8 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether a newcomer may start without overtaking anybody."""
-        return not self.waiting and self.has_slot
+        limit = self.executor.limit
+        return not self.waiting and self.starting < STARTING and (limit is None or self.busy < limit)
 
     def push(self, task: Task[Any]) -> None:
         """Let a task wait for a slot."""

@@ -1,6 +1,5 @@
 """What every part of one process shares."""
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -10,6 +9,7 @@ from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
 from outlive.ports import Clock, Emit, Instance, Tracer
+from outlive.runtime import forks
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
 
@@ -89,16 +89,18 @@ class Process:
     rehearsal: Rehearsal | None = None
     #: Follows runs from their callers to their attempts.
     tracer: Tracer | None = None
+    #: Where it was made.
+    born: int = field(default_factory=lambda: forks.here)
     duty: Duty = field(default_factory=Duty)
 
     @property
     def is_here(self) -> bool:
         """Whether this is the process it was made in, not a forked child with a copy of it."""
-        return self.instance.pid == os.getpid()
+        return self.born == forks.here
 
     def check_here(self) -> None:
         """Raise `NotInitializedError` in a forked child, which must not act in the name of its parent."""
-        if not self.is_here:
+        if self.born != forks.here:
             raise NotInitializedError(
                 f"the task manager was started in process {self.instance.pid}, from which this one was forked; "
                 "await manager.startup() here, or start this process by 'spawn' and its own manager in it"

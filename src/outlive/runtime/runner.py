@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from outlive.core.states import Event, TaskStatus
 from outlive.core.text import storable
 from outlive.definitions.context import current
 from outlive.definitions.results import encode_result
+from outlive.definitions.schedule import Turn
 from outlive.definitions.task import Task
 from outlive.runtime.gates import Gate
 from outlive.runtime.lane import Lane
@@ -101,14 +102,18 @@ class Runner:
         assert runner is not None
         try:
             task.has_begun = True
-            outcome = as_asked(task, await self._call(lane, task)) if task.stop_as is None else task.stop_as
+            outcome = await self._outcome(lane, task) if task.stop_as is None else task.stop_as
+            if task.stop_as is not None:
+                outcome = as_asked(task, outcome)
             task.deaths = task.deaths + 1 if isinstance(outcome, Failed) and outcome.worker_died else 0
             move = self._decide(task, outcome)
             task.mark_attempt_over()
             gates = self._body_over(lane, task)
-            task.control.advanced(task)
+            if task.has_advanced:
+                task.control.advanced(task)
             task.journal.write([move], partial(self._settled, task, outcome, move))
-            self._open(gates)  # whoever goes through asks the backend after it has heard of this end
+            if gates:
+                self._open(gates)  # whoever goes through asks the backend after it has heard of this end
             if isinstance(outcome, Failed):
                 await self._report(task, attempt, outcome, move)
         except Exception as error:  # noqa: BLE001 - nobody awaits this; what goes wrong here must be seen
@@ -116,14 +121,15 @@ class Runner:
         finally:
             del self.running[runner]
 
-    async def _call(self, lane: Lane, task: Task[Any]) -> Outcome:
-        """Run the body, inside what its interval holds."""
-        if task.turn is None:
-            return await lane.executor.call(task)
+    def _outcome(self, lane: Lane, task: Task[Any]) -> Awaitable[Outcome]:
+        """What the body ends with, inside what its interval holds."""
+        return lane.executor.call(task) if task.turn is None else self._in_turn(lane, task, task.turn)
+
+    async def _in_turn(self, lane: Lane, task: Task[Any], turn: Turn) -> Outcome:
         stop = None if lane.executor.can_interrupt else task.request_stop
         task.is_waiting = True
         try:
-            async with task.turn.around(stop):
+            async with turn.around(stop):
                 task.is_waiting = False
                 return await lane.executor.call(task) if task.stop_as is None else task.stop_as
         except KeyboardInterrupt:

@@ -37,19 +37,21 @@ class TasksMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        if not self._host.is_started:
-            await self._host.startup()  # mounted applications and bare ASGI transports have no lifespan
-        if self._host.rehearsal is not None:
-            self._host.rehearsal.begin_request(self._host.runtime.loop)
-        bind(self._host)
+        host = self._host
+        if not host.is_started:
+            await host.startup()  # mounted applications and bare ASGI transports have no lifespan
+        if host.rehearsal is not None:
+            host.rehearsal.begin_request(host.runtime.loop)
+        bind(host)
         app = scope.get("app")
-        exchange = Exchange(self._host, scope, app if self._takes_plain else None, receive, send)
+        exchange = Exchange(host, scope, app if self._takes_plain else None, receive, send)
         exchange.outer, scope[SCOPE_KEY] = scope.get(SCOPE_KEY), exchange
         try:
-            if scope["type"] == "http":
+            if kind == "http":
                 await self._app(scope, exchange.receive, exchange.send)
             else:
                 await self._app(
@@ -62,9 +64,18 @@ class TasksMiddleware:
             await _answer_503(refusal, scope, receive, send)
         finally:
             exchange.close()
-            unbind(self._host)
-            if self._host.rehearsal is not None:
-                await self._host.rehearsal.end_request()
+            _take_out(exchange, scope)
+            unbind(host)
+            if host.rehearsal is not None:
+                await host.rehearsal.end_request()
+
+
+def _take_out(exchange: "Exchange", scope: Scope) -> None:
+    """Leave the scope as it was: a scope that leads back to itself would wait for the garbage collector."""
+    if exchange.outer is not None:
+        scope[SCOPE_KEY] = exchange.outer
+    else:
+        scope.pop(SCOPE_KEY, None)
 
 
 class Exchange:
@@ -148,9 +159,10 @@ class Exchange:
     def _handled_error(self, moments: Moments) -> BaseException | None:
         """The exception inside whose handler a message is sent."""
         error = sys.exc_info()[1]
-        if error is None and asyncio.current_task() is not moments.endpoint:
+        at_receive = self._error_at_receive
+        if error is None and at_receive is not None and asyncio.current_task() is not moments.endpoint:
             # A streaming response sends from a task of its own, and watches the client from the handler.
-            error = self._error_at_receive
+            error = at_receive
         return error if error is not self._was_handling else None
 
     def _start(self, moments: Moments, message: Message) -> Any:
@@ -161,7 +173,7 @@ class Exchange:
             raise
         if moments.trace is not None:
             moments.trace.status = message["status"]
-        if moments.must_wait:
+        if moments.is_used and moments.must_wait:
             return self._hold(moments, message)
         self.has_started = True
         return self._send(message)

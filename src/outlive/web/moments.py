@@ -65,12 +65,14 @@ class Moments:
         self.is_used = True
         if timing is None:
             timing = self._timing_of_add_task(task)
-        holder = self._key_holder(runtime, task, timing)
+        key = task.facts.idempotency_key
+        holder = task if key is None else self._key_holder(runtime, task, timing, key)
+        if holder is task:
+            runtime.intake.admit(task)
+        if self.trace is not None:
+            self._note(self.trace, holder, timing)
         if holder is not task:
-            self._note(holder, timing)
             return self._join(holder)
-        runtime.intake.admit(task)
-        self._note(task, timing)
         if timing == IMMEDIATE:
             self._start_now(runtime, task)
         elif self.is_decided and threading.get_ident() != runtime.loop_thread:
@@ -79,18 +81,13 @@ class Moments:
             self._keep(runtime, task)
         return task
 
-    def _note(self, task: Task[Any], timing: str) -> None:
-        if self.trace is None:
-            return
-        if not self.trace.steps and self._host.traces is not None:
-            self._host.traces.keep(self.trace)
-        self.trace.add(task.id, task.facts.func_name, timing)
+    def _note(self, trace: Trace, task: Task[Any], timing: str) -> None:
+        if not trace.steps and self._host.traces is not None:
+            self._host.traces.keep(trace)
+        trace.add(task.id, task.facts.func_name, timing)
 
-    def _key_holder(self, runtime: Runtime, task: Task[Any], timing: str) -> Task[Any]:
+    def _key_holder(self, runtime: Runtime, task: Task[Any], timing: str, key: str) -> Task[Any]:
         """The task that already holds the idempotency key, as far as this process knows; else the task itself."""
-        key = task.facts.idempotency_key
-        if key is None:
-            return task
         for waiting in (*self._route, *self._response):
             if waiting.facts.idempotency_key == key:
                 return waiting
@@ -206,6 +203,8 @@ class Moments:
         self.is_released = True
         if self.trace is not None:
             self.trace.end()
+        if not self.is_used:
+            return
         self._release_route()
         response, self._response = self._response, []
         self._offer(response)

@@ -46,21 +46,22 @@ class _Injection:
         # By id, with the dependant kept alive beside the answer: dependants are not hashable. One per route.
         self._wishes: dict[int, tuple[Dependant, _Wish]] = {}
 
-    def __call__(self, *, request: HTTPConnection, dependant: Dependant, **rest: Any) -> Any:
+    def __call__(self, **given: Any) -> Any:
+        request: HTTPConnection = given["request"]
         exchange: Exchange | None = request.scope.get(SCOPE_KEY)
-        wish = self._wish(dependant)
+        wish = self._wish(given["dependant"])
         if exchange is None:
             if wish is _Wish.TASKS:
                 return tasks_of_request(request)  # raises what is missing
-        elif wish is _Wish.TASKS or self._fits(wish, exchange, request, rest):
-            rest.setdefault("background_tasks", exchange.tasks)
-        return self.original(request=request, dependant=dependant, **rest)
+        elif wish is _Wish.TASKS or self._fits(wish, exchange, request, given):
+            given.setdefault("background_tasks", exchange.tasks)
+        return self.original(**given)
 
-    def _fits(self, wish: _Wish, exchange: Exchange, request: HTTPConnection, rest: Mapping[str, Any]) -> bool:
+    def _fits(self, wish: _Wish, exchange: Exchange, request: HTTPConnection, given: Mapping[str, Any]) -> bool:
         if wish is _Wish.PLAIN:
             return exchange.takes_plain(request.scope.get("app"))
         # An overriding dependency is analysed by FastAPI on the way; what it asks for cannot be known here.
-        return bool(getattr(rest.get("dependency_overrides_provider"), "dependency_overrides", None))
+        return bool(getattr(given.get("dependency_overrides_provider"), "dependency_overrides", None))
 
     def _wish(self, dependant: Dependant) -> _Wish:
         known = self._wishes.get(id(dependant))

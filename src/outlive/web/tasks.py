@@ -58,10 +58,10 @@ def tasks_of_request(conn: HTTPConnection) -> "Tasks":
 class Scheduler:
     """Schedules runs in one timing mode, with one set of options."""
 
-    __slots__ = ("_options", "_tasks", "_timing")
+    __slots__ = ("_moments", "_options", "_timing")
 
-    def __init__(self, tasks: "Tasks", timing: str, options: TaskConfig = UNSET) -> None:
-        self._tasks = tasks
+    def __init__(self, moments: Moments, timing: str, options: TaskConfig = UNSET) -> None:
+        self._moments = moments
         self._timing = timing
         self._options = options
 
@@ -78,7 +78,7 @@ class Scheduler:
         return self._accept(func, args, kwargs)
 
     def _accept(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task[Any]:
-        return self._tasks.moments.accept(func, args, kwargs, self._options, self._timing)
+        return self._moments.accept(func, args, kwargs, self._options, self._timing)
 
 
 class Batch(Scheduler):
@@ -86,8 +86,8 @@ class Batch(Scheduler):
 
     __slots__ = ("scheduled",)
 
-    def __init__(self, tasks: "Tasks", timing: str) -> None:
-        super().__init__(tasks, timing)
+    def __init__(self, moments: Moments, timing: str) -> None:
+        super().__init__(moments, timing)
         #: What has been scheduled in this mode so far.
         self.scheduled: list[Task[Any]] = []
 
@@ -98,7 +98,7 @@ class Batch(Scheduler):
 
     def task(self, **options: Unpack[TaskOptions]) -> Scheduler:
         """The same mode with options; any of `TaskConfig`, and `name` is a label for screens and logs."""
-        return Scheduler(self._tasks, self._timing, config_of(options))
+        return Scheduler(self._moments, self._timing, config_of(options))
 
 
 class Tasks(BackgroundTasks):
@@ -147,14 +147,14 @@ class Tasks(BackgroundTasks):
     def after_route(self) -> Batch:
         """Start when the endpoint has returned; the response waits for the first attempt."""
         if self._after_route is None:
-            self._after_route = Batch(self, AFTER_ROUTE)
+            self._after_route = Batch(self.moments, AFTER_ROUTE)
         return self._after_route
 
     @property
     def after_response(self) -> Batch:
         """Start when the last byte of the response was handed to the server."""
         if self._after_response is None:
-            self._after_response = Batch(self, AFTER_RESPONSE)
+            self._after_response = Batch(self.moments, AFTER_RESPONSE)
         return self._after_response
 
     @overload
@@ -171,7 +171,7 @@ class Tasks(BackgroundTasks):
 
     def task(self, **options: Unpack[TaskOptions]) -> Scheduler:
         """The same as `schedule` with options; any of `TaskConfig`, and `name` is a label for screens and logs."""
-        return Scheduler(self, IMMEDIATE, config_of(options))
+        return Scheduler(self.moments, IMMEDIATE, config_of(options))
 
     def add_task(  # type: ignore[override]
         self,
