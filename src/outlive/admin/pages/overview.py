@@ -11,10 +11,11 @@ from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.failures import grouped
 from outlive.admin.pages.instances import list_instances
-from outlive.core.record import TaskRecord
+from outlive.core.record import TaskRecord, moment
 from outlive.core.states import TaskStatus
+from outlive.runtime.queue_control import QueueInfo
 
-#: Failures and schedules that are shown.
+#: Failures, schedules, queues and instances that are shown.
 _FEW = 5
 #: Schedules that are looked at for the next ones.
 _LOOK = 100
@@ -46,7 +47,7 @@ class OverviewPage:
             total=sum(counts.values()),
             success_rate=success / (success + failed) if success + failed else None,
             coming=await self._coming(),
-            lanes=list(desk.lanes().values()),
+            queues=await self._queues(),
             instances=(await list_instances(desk))[:_FEW],
             **await self._figures(),
         )
@@ -71,6 +72,10 @@ class OverviewPage:
             "failure_rate": len(failed) / decided if decided else None,
             "failures": grouped(failed)[:_FEW],
         }
+
+    async def _queues(self) -> list[tuple[QueueInfo, datetime | None]]:
+        fullest = sorted(await self._desk.manager.queues(), key=lambda one: one.pending, reverse=True)
+        return [(one, moment(one.oldest_at)) for one in fullest[:_FEW]]
 
     async def _coming(self) -> list[Any]:
         schedules = await self._desk.manager.schedules(limit=_LOOK)

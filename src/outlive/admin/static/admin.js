@@ -43,7 +43,7 @@
       body.dataset.live = state === "off" || state === "stale" ? "stale" : state;
       word.textContent = { live: "Live", off: "Disconnected", stale: "Stale", paused: missed ? `Paused, ${missed} changes` : "Paused" }[state];
       pause.hidden = false;
-      pause.textContent = paused ? "Resume" : "Pause";
+      pause.textContent = paused ? "Resume view" : "Pause view";
       pause.setAttribute("aria-pressed", String(paused));
     };
     const editing = () => {
