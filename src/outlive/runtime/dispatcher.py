@@ -100,7 +100,7 @@ class Dispatcher:
             self._fill(lane)
 
     def _leave_to_others(self, task: Task[Any]) -> bool:
-        if not self._duty.is_off or not _is_movable(task):
+        if not _is_movable(task):
             return False
         task.journal.write([Release(task.id, self._instance)])
         self.drop(task)
@@ -122,7 +122,7 @@ class Dispatcher:
                 waiting = lane.pop()
                 if waiting is None or not self._may_start(waiting.task):
                     continue
-                if not self._leave_to_others(waiting.task):
+                if not (self._duty.is_off and self._leave_to_others(waiting.task)):
                     self._start_or_park(lane, waiting)
         finally:
             lane.is_filling = False
