@@ -61,6 +61,7 @@ def connect_existing(path: Path, synchronous: Synchronous) -> sqlite3.Connection
     connection.execute("pragma journal_mode = wal")
     connection.execute(f"pragma synchronous = {synchronous}")
     connection.execute("pragma cache_size = -16000")
+    connection.execute("pragma wal_autocheckpoint = 4000")
     return connection
 
 

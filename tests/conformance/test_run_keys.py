@@ -33,6 +33,11 @@ async def test_a_key_is_held_once(backend):
     assert await backend.get("u") is None
 
 
+async def test_of_a_batch_the_first_holds_a_key_whatever_other_keys_there_are(backend):
+    assert list(await backend.apply([planned("t"), planned("u", idempotency_key="a")])) == [True, False]
+    assert await backend.get("u") is None
+
+
 async def test_what_replaces_a_record_takes_its_place_at_once(backend):
     await backend.apply([planned("t", owner="me")])
 

@@ -386,6 +386,7 @@ class Comparison(RuleBasedStateMachine):
 EXAMPLES = {"postgres": 20}
 
 
+@pytest.mark.timeout(400)  # when it fails, Hypothesis looks for the shortest way there for at most 300 s
 @pytest.mark.parametrize("name", [name for name in FACTORIES if name != "memory"])
 def test_like_the_reference(name):
     machine = type(f"Comparison_{name}", (Comparison,), {"name": name})

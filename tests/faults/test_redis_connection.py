@@ -98,6 +98,7 @@ async def _apply_and_close(backend, proxy):
 async def test_a_server_that_is_away_refuses_and_keeps_nothing(backend, proxy):
     proxy.is_open = False
     proxy.cut()
+    await until(lambda: proxy.talks == 0)
     with pytest.raises(BackendUnavailableError) as told:
         await backend.apply([enqueue("t")])
     assert not isinstance(told.value, BackendInDoubtError)
@@ -163,13 +164,34 @@ async def test_a_pool_that_is_exhausted_says_so_and_recovers(proxy, prefix):
     backend.notifier.listen(LEASE, heard.append)
     await backend.open()
     await until(lambda: heard)
-    connection = await backend._client.connection_pool.get_connection()
+    connections = backend._link._connections
+    connection = await connections.take()
     with pytest.raises(BackendUnavailableError, match="connection"):
         await backend.apply([enqueue("t")])
 
-    await backend._client.connection_pool.release(connection)
+    await connections.give(connection)
     assert list(await backend.apply([enqueue("t")])) == [True]
     await backend.close()
+
+
+async def test_a_pool_that_is_too_small_lets_everybody_wait_for_it(proxy, prefix):
+    backend = RedisBackend(proxy.url, prefix, max_connections=2, timeout=20)  # one of them listens
+    heard = []
+    backend.notifier.listen(LEASE, heard.append)
+    await backend.open()
+    await until(lambda: heard)
+    landed = await asyncio.gather(*(backend.apply([enqueue(f"t{number}")]) for number in range(20)))
+    assert [list(answers) for answers in landed] == [[True]] * 20
+    await backend.close()
+
+
+async def test_a_connection_that_broke_while_nothing_was_said_is_not_used_again(backend, proxy):
+    heard = []
+    backend.notifier.listen(LEASE, heard.append)
+    await until(lambda: heard == [None])
+    proxy.cut()
+    await until(lambda: heard == [None, None])  # it is known by now
+    assert await backend._link.run("counts", {}, repeats=0) is not None
 
 
 @pytest.mark.parametrize("options", [{}, {"decode_responses": True}, {"protocol": 3}], ids=str)

@@ -129,9 +129,12 @@ class Server:
 
 def _cpu_of(process: int) -> float:
     """Seconds of a process, of its children, and of those that it has waited for."""
-    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0.0
     ticks = sum(int(field) for field in fields[11:15])
-    children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
     return ticks / os.sysconf("SC_CLK_TCK") + sum(_cpu_of(int(child)) for child in children)
 
 

@@ -65,6 +65,11 @@ class Proxy:
         scheme = "redis" if self._tls is None else "rediss"
         return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
+    @property
+    def talks(self) -> int:
+        """How many connections there are."""
+        return len(self._talks)
+
     def cut(self) -> None:
         """Break every connection at once."""
         for writer in list(self._writers):

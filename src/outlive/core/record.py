@@ -57,9 +57,9 @@ class LogLine:
         return f"{self.at:%Y-%m-%dT%H:%M:%SZ} {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes each record of a claim or a list cost three times as much
 class TaskRecord:
-    """One accepted run: its identity, arguments, status, attempts and logs."""
+    """One accepted run: its identity, arguments, status, attempts and logs. A copy: changing it changes nothing."""
 
     #: UUIDv7 as text; sorts by time of acceptance.
     id: str

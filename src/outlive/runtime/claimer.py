@@ -1,5 +1,6 @@
 """Takes over records that nobody owns: overflow, delayed, rescued, requeued, left by an earlier process."""
 
+import asyncio
 import contextvars
 from contextlib import suppress
 from dataclasses import replace
@@ -20,8 +21,8 @@ from outlive.runtime.journal import Journal
 from outlive.runtime.process import Process
 from outlive.runtime.service import Service
 
-#: Records claimed in one go.
-CLAIM = 200
+#: Records claimed in one go, and how many of them are taken over before the event loop goes on with other things.
+CLAIM, AT_ONCE = 200, 25
 
 
 class Claimer(Service):
@@ -55,11 +56,13 @@ class Claimer(Service):
                 return
             limit = min(CLAIM, room)
             claim = await self._backend.claim(self._wanted(limit))
-            for record in claim.records:
+            for number, record in enumerate(claim.records, 1):
                 if record.cancel_requested:
                     self._cancel(record)
                 else:
                     self._take(record, await self._deaths_of(record))
+                if not number % AT_ONCE:
+                    await asyncio.sleep(0)
             if len(claim.records) < limit:
                 self.next_at = claim.next_at
                 if claim.next_at is not None:

@@ -9,7 +9,7 @@ from outlive.ports import Executor
 
 #: Starts that one lane may have on their way to the backend. A crash between the commit of a start and the first
 #: line of its body shows as `interrupted`; this bounds how many records that can be.
-STARTING = 100
+STARTING = 96
 
 
 class Waiting(NamedTuple):

@@ -64,18 +64,9 @@ class TasksMiddleware:
             await _answer_503(refusal, scope, receive, send)
         finally:
             exchange.close()
-            _take_out(exchange, scope)
             unbind(host)
             if host.rehearsal is not None:
                 await host.rehearsal.end_request()
-
-
-def _take_out(exchange: "Exchange", scope: Scope) -> None:
-    """Leave the scope as it was: a scope that leads back to itself would wait for the garbage collector."""
-    if exchange.outer is not None:
-        scope[SCOPE_KEY] = exchange.outer
-    else:
-        scope.pop(SCOPE_KEY, None)
 
 
 class Exchange:
@@ -223,6 +214,11 @@ class Exchange:
             if not moments.is_decided:  # a WebSocket, or an application that sent nothing
                 moments.decide(has_raised=False)
             moments.release()
+        # A scope that leads back to itself would wait for the garbage collector.
+        if self.outer is None:
+            self._scope.pop(SCOPE_KEY, None)
+        else:
+            self._scope[SCOPE_KEY] = self.outer
 
 
 async def _drop(moments: Moments) -> None:

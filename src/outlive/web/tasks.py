@@ -118,25 +118,24 @@ class Tasks(BackgroundTasks):
             if conn is not None:
                 return tasks_of_request(conn)
             self = super().__new__(cls)
-            self._set_up(host, background_tasks)
+            # Starlette's own list stays empty: nothing of ours runs inside the response.
+            self.tasks = []
+            #: When the tasks start; the middleware leads it through the request.
+            self.moments = Moments(host)
+            self._after_route = self._after_response = None
+            if background_tasks is not None:
+                background_tasks.add_task(self._release_detached)
             return self
 
         def __init__(self, *_args: Any, **_kwargs: Any) -> None:
             """Nothing to do: the request's object comes by here a second time."""
 
     else:
+        moments: Moments
+        _after_route: Batch | None
+        _after_response: Batch | None
 
         def __init__(self, host: Host, background_tasks: BackgroundTasks | None = None) -> None: ...
-
-    def _set_up(self, host: Host, background_tasks: BackgroundTasks | None) -> None:
-        # Starlette's own list stays empty: nothing of ours runs inside the response.
-        self.tasks = []
-        #: When the tasks start; the middleware leads it through the request.
-        self.moments = Moments(host)
-        self._after_route: Batch | None = None
-        self._after_response: Batch | None = None
-        if background_tasks is not None:
-            background_tasks.add_task(self._release_detached)
 
     async def __call__(self) -> None:
         """Starlette calls this with the response; the middleware times the tasks, so there is nothing to do."""

@@ -74,7 +74,9 @@ def test_chunks(count):
     assert all(0 < len(chunk) <= 256 for chunk in cut)
 
 
-@pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 2), (3, 4), (100, 128), (128, 128), (129, 256), (256, 256)])
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (96, 96), (97, 128), (128, 128), (129, 192), (256, 256)]
+)
 def test_sizes(count, size):
     assert size_for(count) == size
 

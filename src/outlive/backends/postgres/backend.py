@@ -1,6 +1,7 @@
 """The backend: each verb of the port, as a statement on the connection it belongs to."""
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -221,7 +222,10 @@ class PostgresBackend:
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
-        return {TaskStatus(status): count for status, count in await self._query("counts")}
+        counts: Counter[TaskStatus] = Counter()
+        for status, count in await self._query("counts"):
+            counts[TaskStatus(status)] += count
+        return counts
 
     async def asked_to_cancel(self, owner: str) -> Mapping[str, str | None]:
         """What an owner was asked to cancel and has not ended yet."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from outlive.backends.order import KINDS, Run, kind_of, runs
 from outlive.backends.postgres.connections import Connection
-from outlive.backends.postgres.statements import bare, query, row, source
+from outlive.backends.postgres.statements import bare, headers, query, row, source
 from outlive.core.moves import OVERLAPS, Enqueue, Fire, Move, Permit, Requeue, Start, Withdraw
 from outlive.core.schedule import GAPS_KEPT
 
@@ -93,22 +93,31 @@ class Batch:
         mark: bool = False,
         known: Sequence[int] = (),
     ) -> list[int]:
-        values: list[Any] = [known]
-        if mark:
-            values += [self._writer, self.seq]
+        values: list[Any] = [known, self._writer, self.seq if mark else None]
         for kind in kinds:
             values += self._columns(kind, given[kind])
         places: list[int] = await connection.fetchval(text_of(kinds, mark=mark), *values)
         return places
 
-    def _columns(self, kind: str, places: list[int]) -> Iterator[Sequence[Any]]:
+    def _columns(self, kind: str, places: list[int]) -> Iterator[Any]:
         moves = [self.moves[place] for place in places]
         yield places
         for column, kind_of_value in row(kind):
             values = list(map(_VALUE[column] if column in _VALUE else attrgetter(column), moves))
             if kind_of_value == "moment" and self._ahead:
                 values = [None if value is None else value + self._ahead for value in values]
-            yield values
+            yield from (values,) if column == "id" else _shared(values)
+
+
+def _shared(values: list[Any]) -> tuple[list[Any], Any]:
+    """The values of a column and what stands for those that are missing: one value for all, where all are the same.
+
+    Most columns of most batches are, and the driver takes its time for each value of an array.
+    """
+    first = values[0]
+    if first == values[-1] and values.count(first) == len(values):
+        return [], first
+    return values, None
 
 
 def _tags(move: Enqueue) -> str | None:
@@ -179,12 +188,19 @@ def _apart(moves: Sequence[Move], places: list[int], rank: int) -> Iterator[list
     stage: list[int] = []
     seen: set[str] = set()
     for place in places:
-        if moves[place].id in seen and rank not in (_LOG, _ADVANCE):
+        names = _only_once(moves[place])
+        if not seen.isdisjoint(names) and rank not in (_LOG, _ADVANCE):
             yield stage
             stage, seen = [], set()
         stage.append(place)
-        seen.add(moves[place].id)
+        seen.update(names)
     yield stage
+
+
+def _only_once(move: Move) -> set[str]:
+    """What a stage has once: new records are not taken in their order there, so the first could lose its run key."""
+    run_key = move.run_key if isinstance(move, Enqueue) else None
+    return {move.id} if run_key is None else {move.id, f"run {run_key}"}
 
 
 # -- the statement --------------------------------------------------------------------------------
@@ -194,29 +210,46 @@ def _apart(moves: Sequence[Move], places: list[int], rank: int) -> Iterator[list
 def text_of(kinds: tuple[str, ...], *, mark: bool) -> str:
     """The statement that applies moves of these kinds and gives the places of those that took effect.
 
-    Its first parameter are places that took effect before; with `mark`, the next two are writer and number.
+    Its first parameters are places that took effect before, the writer, and the number that `mark` notes.
     """
-    parts: list[str] = []
-    at = 4 if mark else 2
+    parts = ["batch as (select $2::text as writer, $3::int8 as seq)"]
+    at = 4
     for kind in kinds:
         parts.append(_part(kind, at))
-        at += len(row(kind)) + 1
+        at += len(row(kind)) * 2
     effects = (f"select place from {kind}" for kind in kinds)  # noqa: S608 - a kind is a word of ours
     found = " union all ".join(["select unnest($1::int4[])", *effects])
     parts.append(f"answer as (select array({found}) as places)")
+    changes = [f"select final, {change} as change from {kind}" for kind in kinds for change in _changes(kind)]  # noqa: S608
+    if changes:
+        parts.append(bare(source("tally", "moves")).replace("{changes}", " union all ".join(changes)))
     if mark:
-        parts.append(bare(source("mark", "moves")).replace("{writer}", "$2").replace("{seq}", "$3::int8"))
+        parts.append(bare(source("mark", "moves")))
     return f"with {', '.join(parts)} select places from answer"  # noqa: S608 - the parts are our own files
 
 
+def _changes(kind: str) -> list[str]:
+    """What a move of this kind adds to how many records have ended."""
+    return headers(source(kind, "moves"), "tally")
+
+
 def _part(kind: str, at: int) -> str:
-    columns = [("place", "int4"), *row(kind)]
-    names = [name for name, _ in columns]
-    arrays = [f"${at + number}::{_TYPES.get(type_, type_)}[]" for number, (_, type_) in enumerate(columns)]
     text = bare(source(kind, "moves")).replace("{overlaps}", OVERLAPS.replace("'", "''"))
     text = text.replace("{gaps}", str(GAPS_KEPT))
-    return text.replace("{rows}", _table(arrays, names)).replace("{places}", _table(arrays[:2], names[:2]))
+    return text.replace("{rows}", _rows(row(kind), at)).replace(
+        "{places}", f"unnest(${at}::int4[], ${at + 1}::text[]) as move (place, id)"
+    )
 
 
-def _table(arrays: list[str], names: list[str]) -> str:
-    return f"unnest({', '.join(arrays)}) as move ({', '.join(names)})"
+def _rows(columns: Sequence[tuple[str, str]], at: int) -> str:
+    """The places of the moves, their ids, which come first, and two parameters for each column, see `_shared`."""
+    (_, id_type), *others = columns
+    values, names = [f"${at}::int4[]", f"${at + 1}::{id_type}[]"], ["place", "id"]
+    filled = list(names)
+    for number, (name, kind) in enumerate(others):
+        type_, array = _TYPES.get(kind, kind), at + 2 + 2 * number
+        values.append(f"${array}::{type_}[]")
+        names.append(name)
+        filled.append(f"coalesce({name}, ${array + 1}::{type_}) as {name}")
+    table = f"unnest({', '.join(values)}) as given ({', '.join(names)})"
+    return f"(select {', '.join(filled)} from {table}) as move"  # noqa: S608 - names of our own files

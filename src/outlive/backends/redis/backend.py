@@ -41,7 +41,8 @@ class RedisBackend:
 
     `url`: `redis://`, `rediss://` (TLS), `unix://`, or `redis+sentinel://one:26379,two:26379/service`; other options
     are passed to the client (`max_connections`, default 16; `socket_timeout`, default 10 s; `ssl_ca_certs`).
-    `client`: one of `redis.asyncio` to use instead; it stays open when the backend is closed.
+    `client`: one of `redis.asyncio` to use instead; it stays open when the backend is closed, which holds two of its
+    connections until then.
     `prefix`: what all keys begin with, in braces; applications that share a server have different ones.
     """
 
@@ -97,6 +98,7 @@ class RedisBackend:
             await bring_up_to_date(link)
             await self._clock.measure(link)
         except BaseException:
+            await link.close()
             await self._close_client(client)
             raise
         self._client, self._link = client, link
@@ -118,6 +120,7 @@ class RedisBackend:
             self._joined.clear()
             self._link = self._hearing = self._client = None
             await hearing.stop()
+            await link.close()
             await self._close_client(client)
 
     def _leave_to_parent(self) -> None:

@@ -5,6 +5,7 @@ Each goes under a token, with which the server keeps its answer for a while. Who
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +33,12 @@ class Tokens:
     """The names of answers, and those whose answers have been heard, which the server need not keep any longer."""
 
     def __init__(self) -> None:
+        self._asker, self._serial = uuid4().hex, count(1)
         self._heard: list[str] = []
+
+    def new(self) -> str:
+        """A name that no answer has."""
+        return f"{self._asker}-{next(self._serial)}"
 
     def asked(self, token: str) -> dict[str, Any]:
         """What goes along with a question."""
@@ -50,7 +56,7 @@ class Batch:
     def __init__(self, link: Link, tokens: Tokens, moves: Sequence[Move], ahead: float) -> None:
         self._link = link
         self._tokens = tokens
-        self._token = uuid4().hex
+        self._token = tokens.new()
         asked = tokens.asked(self._token) | {"gaps": GAPS_KEPT}
         self._packed = ormsgpack.packb(asked | {"moves": [wire(move, ahead) for move in moves]})
 
@@ -94,7 +100,7 @@ class Claims:
             "queues": None if wanted.queues is None else list(wanted.queues),
             "without_queues": list(wanted.without_queues),
         }
-        token, self._unheard = self._unheard or uuid4().hex, None
+        token, self._unheard = self._unheard or self._tokens.new(), None
         try:
             reply = await link.run("claim", asked | self._tokens.asked(token), repeats=REPEATS)
         except NotHeardError:

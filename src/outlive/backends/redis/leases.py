@@ -18,6 +18,9 @@ from outlive.ports import LEASE, LEASE_EVENTS, Handle, Lease, LeaseEvent, Notifi
 #: How long it can be read why somebody was forced out, in seconds.
 _REMEMBERED = 86_400
 
+#: Between two times of deleting what has run out.
+SWEEP_SECONDS = 1.0
+
 T = TypeVar("T")
 
 
@@ -31,12 +34,13 @@ class RedisLeases:
         self._looking: asyncio.Task[None] | None = None
         #: For each holder what was asked last, while that is on its way.
         self._last: dict[str, asyncio.Task[Any]] = {}
+        self._sweep_at = 0.0
         notifier.listen(LEASE, self._hear)
 
     async def take(self, key: str, holder: str, seconds: float, now: float, wait: float = 0.0) -> Lease:
         """Give the lease to `holder` if nobody else has it or comes first."""
         ahead = self._clock.ahead
-        asked = self._asked(key, holder, now) | {"seconds": seconds, "wait": wait}
+        asked = self._asked(key, holder, now) | {"seconds": seconds, "wait": wait, "sweeps": self._is_to_sweep(now)}
         reply = await self._in_turn(holder, lambda: self._link().run("lease_take", asked, repeats=REPEATS))
         lease = rows.lease(ormsgpack.unpackb(reply), ahead)
         self._watches.call([] if lease.holder == holder else [lease.holder])
@@ -94,6 +98,12 @@ class RedisLeases:
 
     def _asked(self, key: str, holder: str, now: float) -> dict[str, Any]:
         return {"key": key, "holder": holder, "now": repr(now + self._clock.ahead)}
+
+    def _is_to_sweep(self, now: float) -> bool:
+        is_time = now >= self._sweep_at  # tidiness only: what has run out is passed over in any case
+        if is_time:
+            self._sweep_at = now + SWEEP_SECONDS
+        return is_time
 
     def _passed_on(self, reply: bytes) -> bool:
         had, following = ormsgpack.unpackb(reply)

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from outlive.backends.redis import faults
+from outlive.backends.redis.connections import Connections
 from outlive.backends.redis.scripts import Script, script
 from outlive.errors import BackendUnavailableError
 
@@ -29,7 +30,7 @@ class Link:
 
     def __init__(self, client: "Redis", prefix: str) -> None:
         self._client: Any = client
-        self._pool: Any = client.connection_pool
+        self._connections = Connections(client.connection_pool)
         self.prefix = f"{{{prefix}}}"
         self.channel = f"{self.prefix}:hints"
         self.where = where(client)
@@ -82,15 +83,19 @@ class Link:
             await self._give_up(connection, error)
             raise
         finally:
-            await self._pool.release(connection)
+            await self._connections.give(connection)
 
     def pubsub(self) -> Any:
         """A subscription of its own: a `PubSub` of the client."""
         return self._client.pubsub()
 
+    async def close(self) -> None:
+        """Let go of what the pool of the client has lent."""
+        await self._connections.close()
+
     async def _connection(self) -> Any:
         try:
-            return await self._pool.get_connection()
+            return await self._connections.take()
         except faults.TROUBLE as error:
             raise faults.translate(error, self.where) or error from error
 

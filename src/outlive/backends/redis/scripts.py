@@ -4,6 +4,7 @@ A script begins with `prelude.lua`; `-- needs: records` names a file that comes 
 files of a folder. `-- moves: start pending -> running` declares a change of status; a test holds it against the table.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -13,6 +14,7 @@ from outlive.errors import BackendError
 
 _FOLDER = files("outlive.backends.redis")
 _NEEDS, _MOVES, _MIGRATION = "-- needs:", "-- {moves}", "-- {migration}"
+_VERB = re.compile(r"^function verbs\.(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,15 @@ def script(name: str) -> Script:
     """The script of a verb."""
     text = source(name)
     if _MOVES in text:
-        text = text.replace(_MOVES, "\n".join(source(f"moves/{move}") for move in names("moves")))
+        text = text.replace(_MOVES, "\n".join(_on_demand(source(f"moves/{move}")) for move in names("moves")))
     return _complete(text)
+
+
+def _on_demand(text: str) -> str:
+    """A file of verbs as a function under the name of each of them."""
+    own = ", ".join(f"files.{verb}" for verb in _VERB.findall(text))
+    copies = ", ".join(["file"] * len(_VERB.findall(text)))
+    return f"do local function file()\n{text}\nend {own} = {copies} end"
 
 
 def migration_script(text: str) -> Script:

@@ -99,5 +99,6 @@ def chunks(places: list[int]) -> Iterator[list[int]]:
 
 
 def size_for(count: int) -> int:
-    """The next power of two: few sizes, so that each statement is compiled once and kept."""
-    return 1 << (count - 1).bit_length()
+    """The next power of two, or three quarters of it: few sizes, so that each statement is compiled once and kept."""
+    power = 1 << (count - 1).bit_length()
+    return power * 3 // 4 if count <= power * 3 // 4 else power

@@ -13,7 +13,7 @@ from outlive.errors import BackendLockedError, BackendUnavailableError
 T = TypeVar("T")
 
 #: Enough for every statement in every size, so that none is compiled twice.
-CACHED_STATEMENTS = 256
+CACHED_STATEMENTS = 512
 
 
 class Link:

@@ -3,6 +3,7 @@
 -- moves: enqueue nothing -> pending
 -- moves: reject nothing -> rejected
 -- moves: start pending -> running
+-- tally: 1
 -- row: id text, func text, func_name text, created_at moment, run_at moment, owner text, started_at moment, source text, timing text, queue text, priority int4, executor text, label text, tags text, idempotency_key text, arguments text, summary text, options text, recoverable bool, requeue_on_interrupt bool, schedule text, rejected text, run_key text
 accepted as (
     insert into outlive_record (
@@ -24,8 +25,8 @@ accepted as (
     )
     order by idempotency_key, place
     on conflict do nothing
-    returning id
+    returning id, final
 ),
 enqueue as (
-    select move.place from {places} join accepted on accepted.id = move.id
+    select move.place, accepted.final from {places} join accepted on accepted.id = move.id
 )

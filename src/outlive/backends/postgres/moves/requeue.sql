@@ -5,10 +5,11 @@
 -- moves: requeue cancelled -> pending
 -- moves: requeue rejected -> pending
 -- moves: requeue success -> pending
+-- tally: -1
 -- row: id text, at moment
 wanted as (
     select
-        move.place, move.id, move.at,
+        move.place, move.id, move.at, ended.final,
         ended.idempotency_key is null or row_number() over (
             partition by ended.idempotency_key order by move.place
         ) = 1 as is_first
@@ -27,7 +28,7 @@ requeue as (
         progress = null, result = null
     from wanted
     where record.id = wanted.id and case when wanted.is_first and record.final is not null then true end
-    returning wanted.place, record.id
+    returning wanted.place, record.id, wanted.final
 ),
 requeue_attempt as (
     -- `old` is the record as it was before this statement.

@@ -1,4 +1,6 @@
--- How many records have each status.
-select final as status, count(*) from outlive_record where final is not null group by final
+-- How many records have each status: what has ended was counted when it did. What lives is in two indexes.
+select final as status, sum(count)::int8 from outlive_tally group by final having sum(count) > 0
 union all
-select status, count(*) from outlive_record where final is null group by status;
+select 'pending', count(*) from outlive_record where final is null and owner is null having count(*) > 0
+union all
+select status, count(*) from outlive_record where final is null and owner is not null group by status;

@@ -7,7 +7,7 @@ with old as (
 ),
 gone as (
     delete from outlive_record as record using old where record.id = old.id and record.final is not null
-    returning record.id
+    returning record.id, record.final
 ),
 logs as (
     delete from outlive_log as log using gone where log.task_id = gone.id
@@ -23,5 +23,10 @@ places as (
 ),
 permits as (
     delete from outlive_permit as permit using gone where permit.task_id = gone.id
+),
+tally as (
+    insert into outlive_tally as tally (writer, final, count)
+    select '', final, -count(*) from gone group by final order by final
+    on conflict (writer, final) do update set count = tally.count + excluded.count
 )
 select count(*) from gone;

@@ -33,5 +33,10 @@ died as (
 ),
 gone as (
     delete from outlive_instance where id = :instance
+),
+tally as (
+    insert into outlive_tally as tally (writer, final, count)
+    select '', 'interrupted', count(*) from rescued where not goes_on having count(*) > 0
+    on conflict (writer, final) do update set count = tally.count + excluded.count
 )
 select id, goes_on from rescued;

@@ -1,4 +1,5 @@
 -- How many records have each status.
+-- needs: indexes
 -- needs: records
 local counts = {}
 for _, status in ipairs(STATUSES) do

@@ -1,4 +1,5 @@
 -- Say on records of functions that the asker does not know why they wait. What a line says already costs nothing.
+-- needs: indexes
 -- needs: records
 local known, count = set_of(asked.functions), 0
 for _, line in ipairs(call('zrange', P .. 'lines', 0, -1)) do

@@ -1,5 +1,6 @@
 -- A page of records, newest first: of the indexes that could answer, the one with fewer records is walked. After so
 -- many records that did not match it stops and says where, so that no call keeps the server from others for long.
+-- needs: indexes
 -- needs: records
 local function cards(keys)
     local sum = 0

@@ -1,4 +1,5 @@
 -- One record with its log, its attempts and its result, by its id or one that stands for it.
+-- needs: indexes
 -- needs: records
 local id = asked.id
 local found = whole(id)

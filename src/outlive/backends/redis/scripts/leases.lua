@@ -69,9 +69,9 @@ local function sweep()
     end
 end
 
--- Give a lease that nobody has to whoever comes first, else to `asking`; who waited is called, in the
--- words of `Hints`.
-local function grant_next(key, asking)
+-- Give a lease that nobody has to whoever comes first, else to `asking`, for so many seconds; who waited is called, in
+-- the words of `Hints`.
+local function grant_next(key, asking, seconds)
     local holder = asking
     for _, waiter in ipairs(call('zrange', P .. 'turns:' .. key, 0, -1)) do
         local live = tonumber(call('hget', P .. 'until:' .. key, waiter)) > now
@@ -84,9 +84,9 @@ local function grant_next(key, asking)
     if holder == '' then
         return nil
     end
-    local lease = {key = key, holder = holder, fence = call('incr', P .. 'token'), taken_at = precise(now)}
+    local lease = {key = key, holder = holder, fence = call('incr', P .. 'token'), taken_at = asked.now}
     call('hset', P .. 'lease:' .. key, 'holder', holder, 'fence', lease.fence, 'taken_at', lease.taken_at)
-    keep_until(lease, now + HANDOVER)
+    keep_until(lease, now + (holder == asking and seconds or HANDOVER))
     if holder ~= asking then
         call('publish', P .. 'hints', '- lease ' .. holder)
     end

@@ -2,35 +2,24 @@
 local STATUSES = {'pending', 'running', 'success', 'failed', 'interrupted', 'cancelled', 'rejected'}
 local LIVE = {pending = true, running = true}
 
--- Once in a script is enough for what only has to be there.
-local noted = {}
-
-local function note(set, member)
-    local mark = set .. ' ' .. member
-    if not noted[mark] then
-        noted[mark] = true
-        call('sadd', P .. set, member)
-    end
-end
-
 local function lane_of(record)
     return record.queue or 'default'
 end
 
 -- The facts of a record without its arguments.
 local function facts_of(id)
-    return (call('get', P .. 'f:' .. id) or '{}'):match('^[^\n]*')
+    return (text_of('f:' .. id) or '{}'):match('^[^\n]*')
 end
 
 -- Note that a live record has this status; `created_at` is the moment of its acceptance where that is at hand.
 local function arrive(id, record, status, created_at)
     local lane = lane_of(record)
-    note('lanes', lane)
+    put_in('lanes', lane)
     if status == 'running' then
-        call('sadd', P .. 'running:' .. lane, id)
+        put_in('running:' .. lane, id)
     else
         created_at = created_at or precise(cjson.decode(facts_of(id)).created_at or 0)
-        call('zadd', P .. 'waiting:' .. lane, created_at, id)
+        enter('waiting:' .. lane, created_at, id)
     end
 end
 
@@ -45,12 +34,12 @@ local function give_up_places(id, record)
 end
 
 local function change_status(id, record, from, to)
-    call('zrem', P .. 'status:' .. from, id)
-    call('zadd', P .. 'status:' .. to, 0, id)
+    strike('status:' .. from, id)
+    enter('status:' .. to, 0, id)
     if from == 'pending' then
-        call('zrem', P .. 'waiting:' .. lane_of(record), id)
+        strike('waiting:' .. lane_of(record), id)
     elseif from == 'running' then
-        call('srem', P .. 'running:' .. lane_of(record), id)
+        take_out('running:' .. lane_of(record), id)
         give_up_places(id, record)
     end
     if LIVE[to] then
@@ -59,12 +48,12 @@ local function change_status(id, record, from, to)
 end
 
 local function own(id, owner, at)
-    call('zadd', P .. 'owner:' .. owner, at, id)
-    note('owners', owner)
+    enter('owner:' .. owner, at, id)
+    put_in('owners', owner)
 end
 
 local function disown(id, owner)
-    call('zrem', P .. 'owner:' .. owner, id)
+    strike('owner:' .. owner, id)
 end
 
 local function line_of(record)
@@ -74,9 +63,8 @@ end
 -- Let anybody claim the record from `run_at` on.
 local function free(id, record, run_at)
     local line = line_of(record)
-    call('zadd', P .. 'free:' .. line, run_at, id)
-    call('zadd', P .. 'lines', record.priority or '0', line)
-    call('hdel', P .. 'told', line)
+    enter('free:' .. line, run_at, id)
+    joined[line] = record.priority or '0'
 end
 
 -- The queue and the function of a line.
@@ -85,28 +73,19 @@ local function parts_of(line)
 end
 
 local function take_from_line(id, line)
-    call('zrem', P .. 'free:' .. line, id)
-    if call('exists', P .. 'free:' .. line) == 0 then
-        call('zrem', P .. 'lines', line)
-        call('hdel', P .. 'told', line)
-    end
+    strike('free:' .. line, id)
+    left[line] = true
 end
 
-local FIELDS = {
-    'status', 'owner', 'fence', 'attempts', 'started', 'ended', 'func', 'priority', 'key', 'schedule', 'unrecoverable',
-    'repeatable', 'asked', 'run_at', 'reason', 'error', 'trace',
-    'queue', 'places', 'run_key'
-}
-
--- What a script may want to know of a record, nil where there is none. A field that is missing is false.
+-- What is there of a record, nil where there is none.
 local function read(id)
-    local values = call('hmget', P .. 'r:' .. id, unpack(FIELDS))
-    if not values[1] then
+    local flat = call('hgetall', P .. 'r:' .. id)
+    if not flat[1] then
         return nil
     end
     local record = {}
-    for place, name in ipairs(FIELDS) do
-        record[name] = values[place]
+    for place = 1, #flat, 2 do
+        record[flat[place]] = flat[place + 1]
     end
     return record
 end
@@ -140,7 +119,7 @@ end
 -- End a record that was live.
 local function finish(id, record, status, at)
     change_status(id, record, record.status, status)
-    call('zadd', P .. 'ended:' .. status, at, id)
+    enter('ended:' .. status, at, id)
     if record.owner then
         disown(id, record.owner)
     else
@@ -160,8 +139,17 @@ end
 
 -- A record as a reply: its id, what changes, what does not; nil where a part was evicted or deleted by hand.
 local function whole(id)
-    local now, facts = call('hgetall', P .. 'r:' .. id), call('get', P .. 'f:' .. id)
+    local now, facts = call('hgetall', P .. 'r:' .. id), text_of('f:' .. id)
     return #now > 0 and facts and {id, now, facts} or nil
+end
+
+-- How many of these keys there are.
+local function count_of(keys)
+    local count = 0
+    for at = 1, #keys, MOST do
+        count = count + call('exists', unpack(keys, at, math.min(at + MOST - 1, #keys)))
+    end
+    return count
 end
 
 -- Answers are kept until the asker says that it has heard them.

@@ -3,6 +3,7 @@
 -- moves: interrupt running -> pending
 -- moves: interrupt running -> interrupted
 -- moves: interrupt pending -> interrupted
+-- needs: indexes
 -- needs: records
 local now, reason = asked.now, asked.reason
 
@@ -60,4 +61,5 @@ for _, id in ipairs(ids) do
         disown(id, asked.instance)
     end
 end
+write_indexes()
 return cmsgpack.pack({requeued, interrupted, #ids == asked.limit, false})

@@ -8,11 +8,30 @@ local function stand_for(id, holder)
     end
 end
 
+local accepted, nobody_is_known = {}, nil
+
+-- Whether no record has any of the ids that are to be accepted: one look for all of them.
+local function all_new()
+    local keys = {}
+    for _, move in ipairs(asked.moves) do
+        if move[1] == 'enqueue' then
+            keys[#keys + 1] = P .. 'r:' .. move[2]
+        end
+    end
+    return count_of(keys) == 0
+end
+
+local function is_known(id)
+    if nobody_is_known == nil then
+        nobody_is_known = all_new()
+    end
+    return accepted[id] or not nobody_is_known and call('exists', P .. 'r:' .. id) == 1
+end
+
 function verbs.enqueue(id, move)
     local func, name, at, run_at, owner, started, priority, key, schedule, queue = unpack(move, 3, 12)
     local fields, facts, is_rejected, run_key = unpack(move, 13, 16)
-    local record = P .. 'r:' .. id
-    if call('exists', record) == 1 then
+    if is_known(id) then
         return false
     end
     if schedule and call('hget', P .. 'schedule:' .. schedule, 'last_id') ~= id then
@@ -33,20 +52,21 @@ function verbs.enqueue(id, move)
         call('set', P .. 'run_key:' .. run_key, id)
         call('zadd', P .. 'planned', run_at, id)
     end
-    call('hset', record, unpack(fields))
-    call('set', P .. 'f:' .. id, facts)
-    call('zadd', P .. 'func:' .. func, 0, id)
-    note('name:' .. name, func)
+    accepted[id] = true
+    call('hset', P .. 'r:' .. id, unpack(fields))
+    keep_text('f:' .. id, facts)
+    enter('func:' .. func, 0, id)
+    put_in('name:' .. name, func)
     if schedule then
-        call('zadd', P .. 'slots:' .. schedule, 0, id)
+        enter('slots:' .. schedule, 0, id)
     end
     if is_rejected then
-        call('zadd', P .. 'status:rejected', 0, id)
-        call('zadd', P .. 'ended:rejected', at, id)
+        enter('status:rejected', 0, id)
+        enter('ended:rejected', at, id)
         return true
     end
     local status, facts_of_line = started and 'running' or 'pending', {func = func, priority = priority, queue = queue}
-    call('zadd', P .. 'status:' .. status, 0, id)
+    enter('status:' .. status, 0, id)
     arrive(id, facts_of_line, status, at)
     if schedule then
         call('sadd', P .. 'runs:' .. schedule, id)

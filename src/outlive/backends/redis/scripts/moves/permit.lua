@@ -1,5 +1,4 @@
 -- Take a place under each limit for an attempt that is about to start in this batch, or none.
-local permitted = {}
 
 -- Whether the attempt that took a place still holds it.
 local function holds(id, fence)

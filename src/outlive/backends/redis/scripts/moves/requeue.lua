@@ -20,9 +20,9 @@ function verbs.requeue(id, move)
     local key = P .. 'r:' .. id
     remember_attempt(id, record, record.status, record.ended)
     call('hdel', key, 'owner', 'error', 'trace', 'reason', 'ended', 'asked', 'run_key', 'progress')
-    call('del', P .. 'x:' .. id)
+    keep_text('x:' .. id, false)
     call('hset', key, 'status', 'pending', 'run_at', at, 'attempts', 0)
-    call('zrem', P .. 'ended:' .. record.status, id)
+    strike('ended:' .. record.status, id)
     change_status(id, record, record.status, 'pending')
     if record.schedule then
         call('sadd', P .. 'runs:' .. record.schedule, id)

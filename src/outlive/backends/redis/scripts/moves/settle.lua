@@ -36,7 +36,7 @@ function verbs.settle(id, move)
         call('hset', key, 'trace', trace)
     end
     if result then
-        call('set', P .. 'x:' .. id, result)
+        keep_text('x:' .. id, result)
     end
     if reason or record.reason then
         put_or_clear(key, 'reason', reason)

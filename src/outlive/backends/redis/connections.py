@@ -1,0 +1,50 @@
+"""The connections of a client. One stays here between commands: to ask the pool for it costs as much as a command."""
+
+from typing import Any
+
+from outlive.backends.redis.faults import TROUBLE
+
+
+class Connections:
+    """Hands out connections, each to one command at a time."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._kept: Any = None
+        #: How many wait for the pool, which hears only of what is given back to it.
+        self._asking = 0
+
+    async def take(self) -> Any:
+        """A connection that nobody else uses, as far as can be told one that works."""
+        connection, self._kept = self._kept, None
+        if connection is not None and await self._is_usable(connection):
+            return connection
+        self._asking += 1
+        try:
+            return await self._pool.get_connection()
+        finally:
+            self._asking -= 1
+
+    async def give(self, connection: Any) -> None:
+        """Take back a connection whose answer has been read, or that is closed."""
+        if self._kept is None and not self._asking and connection.is_connected:
+            self._kept = connection
+        else:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Keep none any longer."""
+        connection, self._kept = self._kept, None
+        if connection is not None:
+            await self._pool.release(connection)
+
+    async def _is_usable(self, connection: Any) -> bool:
+        is_usable = False
+        try:
+            is_usable = not (connection.should_reconnect() or await connection.can_read())
+        except TROUBLE:
+            pass
+        finally:
+            if not is_usable:
+                await self._pool.release(connection)  # which connects it anew
+        return is_usable
