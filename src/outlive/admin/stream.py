@@ -129,18 +129,19 @@ class Stream:
         end = time.monotonic() + _LONGEST * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, keeps no secret
         try:
             yield self._event("hello")
-            while time.monotonic() < end:
-                try:
-                    await asyncio.wait_for(changed.wait(), PING)
-                except TimeoutError:
-                    yield self._event("ping")
-                else:
-                    changed.clear()
-                    if self._watch.is_over:
-                        return
-                    yield self._event("changed")
+            while time.monotonic() < end and (name := await self._next(changed)) is not None:
+                yield self._event(name)
         finally:
             self._watch.leave(changed)
+
+    async def _next(self, changed: asyncio.Event) -> str | None:
+        """What to say next, None where nothing more is to be said."""
+        try:
+            await asyncio.wait_for(changed.wait(), PING)
+        except TimeoutError:
+            return "ping"
+        changed.clear()
+        return None if self._watch.is_over else "changed"
 
     def _event(self, name: str) -> ServerSentEvent:
         return ServerSentEvent(str(self._watch.version), event=name, id=str(self._watch.version))
