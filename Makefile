@@ -44,7 +44,7 @@ fix: $(VENV)/.dev ## format, fix what ruff can, rewrite the generated files
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/zensical build --strict
 
-bench: $(VENV)/.dev ## run the benchmarks; ARGS="..." goes to them
+bench: $(VENV)/.bench ## run the benchmarks; ARGS="..." goes to them
 	$(PY) -m benchmarks $(ARGS)
 
 check-format: $(VENV)/.dev
@@ -95,6 +95,10 @@ endif
 
 $(VENV)/.dev: $(VENV)/.made
 	$(install) --editable . --group dev
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(install) --group bench
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.made

@@ -1,10 +1,11 @@
-"""Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure out.
+"""Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure as JSON out.
 
 It runs in an environment without outlive. Cases that end in `pair` give the microseconds of one uncontended acquire and
 release, those in `crowd` the time of 30 waiters over 30 times what each holds.
 """
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -108,9 +109,9 @@ async def main(case: str, folder: Path) -> None:
     measure: Callable[[MakeLock], Awaitable[float]] = {"pair": pair, "crowd": crowd}[kind]
     async with SYSTEMS[system](folder) as make:
         await measure(make)
-        print("ready", flush=True)
+        print(json.dumps({"ready": True}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
-            print(await measure(make), flush=True)
+            print(json.dumps({"value": await measure(make)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One of the processes of a crowd: `python lock_process.py NAME FOLDER`; a line in, ten waiters served."""
 
 import asyncio
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,11 +21,11 @@ async def main(folder: Path) -> None:
         async with Lock("bench", backend=backend):
             await asyncio.sleep(HOLD)
 
-    print("ready", flush=True)
+    print(json.dumps({"ready": True}), flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         begun = time.perf_counter()
         await asyncio.gather(*[one() for _ in range(EACH)])
-        print(time.perf_counter() - begun, flush=True)
+        print(json.dumps({"value": time.perf_counter() - begun}), flush=True)
     await backend.close()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import raw
 from benchmarks.lock_peers import HOLD, PAIRS, WAITERS, crowd, pair
 from benchmarks.measure import Options, Row, Section, at_most, interleave, ratios, scratch, spread
-from benchmarks.peers import Peer, PeerError, install, started
+from benchmarks.peers import Peer, PeerError, environment, started
 from outlive import MemoryBackend, SqliteBackend, TaskManager
 from outlive.ports import Backend
 from outlive.sync import LeaderElection, Lock
@@ -172,7 +172,7 @@ def run(options: Options) -> Section:
     """Measure outlive, the raw way and the peers."""
     with scratch(options) as folder, ExitStack() as stack:
         try:
-            python = install(folder / "environment", PEERS)
+            python = environment(PEERS)
         except PeerError as error:
             peers: dict[str, Peer] = {}
             failures = dict.fromkeys((*PAIR_PEERS, *CROWD_PEERS), str(error))

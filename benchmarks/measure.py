@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,12 @@ class Options:
     full: bool
     #: Where files are made; the file system is part of what is measured.
     folder: Path
+    #: Whether a dashboard is open meanwhile.
+    dashboard: bool = False
 
-    def rounds(self, short: int) -> int:
-        """How many rounds: `short`, or three times as many in the long form."""
-        return short * 3 if self.full else short
+    def rounds(self, usual: int) -> int:
+        """How many rounds: three times the usual in the long form, and in the short one what ten minutes allow."""
+        return usual * 3 if self.full else max(2, round(usual * 0.6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,15 @@ class Row:
     verdict: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of its own width, for what is no single figure with a bar."""
+
+    title: str
+    header: Sequence[str]
+    lines: Sequence[Sequence[str]]
+
+
 @dataclass(slots=True)
 class Section:
     """One measure: how it was taken, and its rows."""
@@ -43,6 +55,11 @@ class Section:
     method: str
     beside: str = "beside"
     rows: list[Row] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    #: What pictures and other pages are made of.
+    data: dict[str, Any] = field(default_factory=dict)
+    #: Of the systems that it measured.
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager

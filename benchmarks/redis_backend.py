@@ -97,6 +97,8 @@ class Bench:
         ]
         sent = [[_packed(moves) for moves in step] for step in steps]
         async with Redis.from_url(self.url) as client:
+            for name in ("claim", "apply"):
+                await client.script_load(script(name).text)
             start = time.perf_counter()
             for step in sent:
                 await self._claim(client, prefix)

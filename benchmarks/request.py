@@ -11,8 +11,8 @@ from typing import Any
 
 import fastapi.routing
 from fastapi import BackgroundTasks, FastAPI
-from starlette.types import Message, Scope
 
+from benchmarks.asgi import receive, request_scope, send
 from benchmarks.measure import Options, Row, Section, at_most, interleave, number, percentile, scratch
 from benchmarks.raw import SETTINGS, Committer
 from outlive import SqliteBackend, Task, TaskManager, Tasks
@@ -138,37 +138,6 @@ def committing(committer: Committer) -> FastAPI:
 
 
 # -- driving -------------------------------------------------------------------------------------------
-
-
-def request_scope() -> Scope:
-    """A scope as uvicorn builds it for a small POST."""
-    headers = [(b"host", b"127.0.0.1:8000"), (b"user-agent", b"bench"), (b"accept", b"*/*"), (b"content-length", b"0")]
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "server": ("127.0.0.1", 8000),
-        "client": ("127.0.0.1", 50000),
-        "scheme": "http",
-        "method": "POST",
-        "root_path": "",
-        "path": "/signup",
-        "raw_path": b"/signup",
-        "query_string": b"email=ann%40example.org",
-        "headers": headers,
-        "state": {},
-    }
-
-
-async def receive() -> Message:
-    """An empty body."""
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def send(message: Message) -> None:
-    """A server that takes everything; a failed response ends the run."""
-    if message["type"] == "http.response.start" and message["status"] != 200:
-        raise AssertionError(f"the application answered {message['status']}")
 
 
 async def sample(case: Case) -> float:

@@ -1,16 +1,27 @@
-"""What a hundred thousand schedules cost while nothing is due, and how late the one that becomes due is."""
+"""What a hundred thousand schedules cost while nothing is due, how late one is, and what a thousand at once take."""
 
 import asyncio
 import resource
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.measure import Options, Row, Section, at_most, number, percentile, scratch
+from benchmarks.measure import Options, Row, Section, at_most, number, percentile, scratch, spread
+from benchmarks.peers import Peer, PeerError, environment
 from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 
 COUNT = 100_000
 #: Seconds for which an idle process is watched, and slots of the one schedule that is due.
-WATCHED, SLOTS = 5.0, 20
+WATCHED, SLOTS = 2.0, 10
+#: Schedules that are due at one moment, and how often.
+BURST, AHEAD = 1_000, 3.0
+PEER_SYSTEMS: Sequence[tuple[str, str, tuple[str, ...]]] = (
+    ("heap by hand", "heap", ()),
+    ("APScheduler", "apscheduler", ("apscheduler==3.11.3",)),
+    ("fastapi-taskflow", "taskflow_schedules", ("fastapi-taskflow==0.12.1", "uvicorn")),
+    ("grelmicro", "grelmicro", ("grelmicro==0.20.0",)),
+)
+PEERS = ", ".join(name for name, _, packages in PEER_SYSTEMS if packages)
 
 METHOD = f"""\
 {COUNT:,} schedules of one function, half `every=` a day or more, half `cron=`, none of them due, and for the last rows
@@ -18,7 +29,10 @@ one more with `every=0.2`. "Start" is `startup()`, with every schedule written t
 there; declaring them is not in it; beside it the processor time, to which the load of the machine adds nothing. "Idle"
 is the processor time of a process over {WATCHED:.0f} s in which nothing is due, and beside it that of the same process
 without schedules. "Late" is from the slot to the first line of the body, over {SLOTS} slots: the median, and beside it
-the worst."""
+the worst. "Burst" are {BURST:,} more, declared together, that are due together: from that moment to the last
+body's start, over their number, beside the same with {PEERS}, each in an environment of its own and
+without the others (fastapi-taskflow's moment is an interval after its start, grelmicro's the start itself, with which
+its intervals begin; a heap and `create_task` by hand are the limit)."""
 
 
 def declare(manager: TaskManager, count: int) -> None:
@@ -85,9 +99,45 @@ async def _measure(name: str, make: Callable[[], Backend], *, durable: bool) -> 
     used = await idle()
     rows.append(Row(f"{name}, idle", f"{used:.2f} % of a processor", f"{bare:.2f} % without"))
     late = await lateness(manager)
-    await manager.shutdown()
     rows.append(at_most(f"{name}, late", percentile(late, 50), 10.0, "ms", beside=f"{number(max(late))} ms"))
+    fires = [await burst(manager, at) for at in range(2)]
+    await manager.shutdown()
+    bar = 100.0 if durable else 20.0
+    rows.append(at_most(f"{name}, burst", statistics.median(fires), bar, "µs a fire", spread(fires, "µs a fire")))
     return rows
+
+
+async def burst(manager: TaskManager, serial: int) -> float:
+    """Microseconds a fire, of many that are due at once."""
+    begun: list[float] = []
+    done = asyncio.Event()
+
+    async def body() -> None:
+        begun.append(time.time())
+        if len(begun) == BURST:
+            done.set()
+
+    manager.task(name=f"burst {serial}")(body)
+    names = [f"burst {serial} {at}" for at in range(BURST)]
+    for name in names:
+        manager.schedule(every=AHEAD, name=name)(body)
+    async with asyncio.timeout(30):
+        await done.wait()
+    for name in names:
+        await manager.pause_schedule(name)
+    first = min(run.run_at.timestamp() for run in (await manager.schedule_info(names[0], runs=100)).last_runs)
+    return (begun[BURST - 1] - first) / BURST * 1e6
+
+
+def _peer_rows(rounds: int) -> Iterator[Row]:
+    for name, adapter, packages in PEER_SYSTEMS:
+        try:
+            with Peer([environment(packages), "-m", "benchmarks.peers.run", adapter, "schedules"]) as peer:
+                found = [float(peer.ask("burst", count=BURST)["value"]) for _ in range(rounds)]
+        except PeerError as error:
+            yield Row(f"{name}, burst", f"not measured: {error}")
+        else:
+            yield Row(f"{name}, burst", spread(found, "µs a fire"))
 
 
 def _start(what: str, seconds: float, used: float) -> Row:
@@ -97,10 +147,12 @@ def _start(what: str, seconds: float, used: float) -> Row:
 def run(options: Options) -> Section:
     """Measure memory and SQLite."""
     section = Section(f"{COUNT:,} schedules", METHOD)
+    section.versions = {"APScheduler": "3.11.3", "fastapi-taskflow": "0.12.1", "grelmicro": "0.20.0"}
     section.rows += asyncio.run(_measure("memory", MemoryBackend, durable=False))
     with scratch(options) as folder:
         path = folder / "tasks.db"
         section.rows += asyncio.run(
             _measure("SQLite NORMAL", lambda: SqliteBackend(path, synchronous="NORMAL"), durable=True)
         )
+    section.rows += _peer_rows(options.rounds(2))
     return section

@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
-MODULES = ("outlive", "outlive.sync", "outlive.testing")
+MODULES = (
+    "outlive",
+    "outlive.sync",
+    "outlive.testing",
+    "outlive.integrations.prometheus",
+    "outlive.integrations.opentelemetry",
+)
 INTRODUCTION = """# Reference
 
 Every public name, written by `make fix` from the source. Times are seconds. The [guide](guide/tasks.md) shows how

@@ -27,7 +27,7 @@ from outlive.errors import ConfigError, NotInitializedError
 from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
-from outlive.operations import ManagerOptions, Operations
+from outlive.operations import ManagerOptions, Operations, given_options
 from outlive.ports import Backend, Call, Clock, Executor, Lease, LeaseEvent
 from outlive.queues import Queues
 from outlive.runtime.clock import SystemClock
@@ -84,7 +84,7 @@ class TaskManager(Operations, Queues):
         snapshot_db: str | None = None,
         snapshot_backend: Backend | None = None,
         snapshot_interval: float = 60.0,
-        merged_list_ttl: float = 5.0,  # noqa: ARG002 - how old a list may be; it is always new
+        merged_list_ttl: float = 5.0,
         requeue_pending: bool | None = None,
         max_concurrent_tasks: int | None = None,
         max_sync_threads: int | None = None,
@@ -103,6 +103,7 @@ class TaskManager(Operations, Queues):
         clock: Clock | None = None,
         **options: Unpack[ManagerOptions],
     ) -> None:
+        self.given = given_options(TaskManager.__init__, locals(), options)
         self.backend = choose_backend(backend, snapshot_db, snapshot_backend)
         super().__init__(options)
         self._limits = Limits(
@@ -137,17 +138,6 @@ class TaskManager(Operations, Queues):
         self._no_store = TaskStore()
         self._elections: list[LeaderElection] = []
         seam.install()
-
-    @classmethod
-    def from_env(cls, **options: Any) -> Self:
-        """A manager with these options and those of `OUTLIVE_*` environment variables, which win over the former.
-
-        Every option that can be written as text has a variable: `OUTLIVE_BACKEND`, `OUTLIVE_RETRIES`; see `Settings`.
-        Raises `ConfigError` for a variable that is unknown or makes no sense.
-        """
-        from outlive.settings import options_from_environment  # noqa: PLC0415 - its library loads slowly
-
-        return cls(**options | options_from_environment())
 
     # -- dependencies ----------------------------------------------------------------------------
 
@@ -462,7 +452,7 @@ class TaskManager(Operations, Queues):
             None if self._chain is None else self._chain.tell,
             self._plan,
             self.rehearsal,
-            self._surroundings.tracer,
+            None if self._tracing is None else self._tracing.accept,
         )
 
     def _make_executors(self) -> dict[str, Executor]:
@@ -471,8 +461,7 @@ class TaskManager(Operations, Queues):
             "thread": ThreadExecutor(self._max_sync_threads, self._report_overrun),
             "process": ProcessExecutor(self._max_process_workers),
         }
-        tracer = self._surroundings.tracer
-        return executors if tracer is None else traced(executors, tracer)
+        return executors if self._tracing is None else traced(executors, self._tracing)
 
     def _report_overrun(self, call: Call) -> None:
         if isinstance(call, Task) and call.timeout is not None:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from outlive.core.config import TaskOptions, config_of
 from outlive.core.events import RuntimeEvent
@@ -17,6 +17,7 @@ from outlive.ports import InstanceState, Observer, Tracer
 from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.rotation import Rotation, rotate
 from outlive.runtime.runtime import Runtime
+from outlive.runtime.traced import Tracing
 from outlive.schedules import Schedules
 
 if TYPE_CHECKING:
@@ -78,8 +79,35 @@ def split_options(options: ManagerOptions) -> tuple[Surroundings, TaskOptions]:
     return Surroundings(**ours), cast("TaskOptions", given)
 
 
+def given_options(
+    init: Callable[..., None], values: Mapping[str, Any], options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What is given to a constructor other than its defaults: of the `values` of its parameters, and its `options`."""
+    usual = inspect.signature(init).parameters
+    given = {name: values[name] for name, one in usual.items() if one.default is not inspect.Parameter.empty}
+    return {name: value for name, value in given.items() if value != usual[name].default} | dict(options)
+
+
 class Operations(Schedules):
-    """Encrypts what is stored, and tells observers."""
+    """Is made as the environment says, encrypts what is stored, and tells observers."""
+
+    #: The options that were given, and those of them that came from the environment; `outlive config` shows them.
+    given: Mapping[str, Any]
+    given_by_environment: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """A manager with these options and those of `OUTLIVE_*` environment variables, which win over the former.
+
+        Every option that can be written as text has a variable: `OUTLIVE_BACKEND`, `OUTLIVE_RETRIES`; see `Settings`.
+        Raises `ConfigError` for a variable that is unknown or makes no sense.
+        """
+        from outlive.settings import options_from_environment  # noqa: PLC0415 - its library loads slowly
+
+        found = options_from_environment()
+        manager = cls(**options | found)
+        manager.given_by_environment = frozenset(found)
+        return manager
 
     def __init__(self, options: ManagerOptions) -> None:
         self._surroundings, defaults = split_options(options)
@@ -87,6 +115,8 @@ class Operations(Schedules):
         observers = _observers(self._surroundings)
         # Troubles of observers go to the log alone: one that raises on every event would be told of each.
         self._chain = LoggerChain(observers, log_event) if observers else None
+        tracer = self._surroundings.tracer
+        self._tracing = None if tracer is None else Tracing(tracer, self._emit)
 
     # -- observers -------------------------------------------------------------------------------
 
@@ -140,16 +170,17 @@ class Operations(Schedules):
         cipher = self.registry.cipher
         return cipher.fernet if isinstance(cipher, FernetCipher) else None
 
-    async def rotate_keys(self) -> Rotation:
+    async def rotate_keys(self, seen_so_far: Callable[[int], None] = lambda _: None) -> Rotation:
         """Write all stored arguments and results under the first of the keys, also what was stored in plain text.
 
         Once it leaves nothing `unreadable`, the other keys can go. Instances may run meanwhile, and it may be repeated.
+        `seen_so_far` is told now and then how many records were looked at.
         Raises `ConfigError` without `encrypt_args_key`.
         """
         cipher = self.registry.cipher
         if not isinstance(cipher, FernetCipher):
             raise ConfigError("rotate_keys() needs the new key; give the manager encrypt_args_key=[new, old]")
-        return await rotate(self.runtime.backend, self.runtime.journal, cipher)
+        return await rotate(self.runtime.backend, self.runtime.journal, cipher, seen_so_far)
 
 
 def _observers(options: Surroundings) -> list[Observer]:

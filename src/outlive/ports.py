@@ -10,6 +10,7 @@ from outlive.core.exchange import Claim as Claim
 from outlive.core.exchange import Due as Due
 from outlive.core.exchange import Instance as Instance
 from outlive.core.exchange import InstanceState as InstanceState
+from outlive.core.exchange import Layout as Layout
 from outlive.core.exchange import Lease as Lease
 from outlive.core.exchange import LeaseEvent as LeaseEvent
 from outlive.core.exchange import Rescue as Rescue
@@ -302,6 +303,37 @@ class BatchingBackend(Protocol):
 #: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
 #: due sooner; a lease that was handed to a waiter (its holder); an instance that is to take no new work, or to again.
 WORK, CANCEL, SCHEDULES, LEASE, DRAIN = "work", "cancel", "schedules", "lease", "drain"
+
+
+@runtime_checkable
+class LaidOutBackend(Protocol):
+    """The capability of a backend that has a schema, to say what `open` would do to it."""
+
+    async def layout(self) -> Layout:
+        """Look at the schema and change nothing; while the backend is not open.
+
+        Raises `BackendError` where a newer release has left a schema that this one cannot work on.
+        """
+        ...
+
+
+@runtime_checkable
+class CandidBackend(Protocol):
+    """The capability of a backend whose settings decide what survives, to say what they give away."""
+
+    async def exposures(self) -> Sequence[str]:
+        """What settings, here and at the server, let be lost; empty where nothing. While the backend is open."""
+        ...
+
+
+@runtime_checkable
+class ClockedBackend(Protocol):
+    """The capability of a backend on a server, by whose clock everybody goes."""
+
+    @property
+    def clock_ahead(self) -> float:
+        """Seconds that the clock of the server is ahead of the one here, as it was measured last."""
+        ...
 
 
 class Notifier(Protocol):

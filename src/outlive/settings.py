@@ -2,13 +2,14 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError, field_validator
+from pydantic_core import to_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from outlive.core.queues import QueueConfig
@@ -89,12 +90,13 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One option, and what the environment says about it."""
+    """One option of a manager, and who has said so."""
 
     name: str
     variable: str
-    #: As text, without keys and passwords; None where the environment does not set it.
+    #: As text, without keys and passwords; None where there is none.
     value: str | None
+    source: Literal["environment", "code", "default"]
 
 
 def options_from_environment() -> dict[str, Any]:
@@ -114,10 +116,18 @@ def options_from_environment() -> dict[str, Any]:
     return options if path is None else {"backend": path} | options
 
 
-def settings_in_environment() -> list[Setting]:
-    """Every option that can be set, and what is set."""
-    given = options_from_environment()
-    return [Setting(name, _variable(name), _shown(name, given.get(name))) for name in Settings.model_fields]
+def settings_of(
+    given: Mapping[str, Any], by_environment: Collection[str], defaults: Mapping[str, Any]
+) -> list[Setting]:
+    """Every option that has a variable, with its value and where that is from."""
+    settings: list[Setting] = []
+    for name in Settings.model_fields:
+        source: Literal["environment", "code", "default"] = "default"
+        if given.get(name) is not None:
+            source = "environment" if name in by_environment else "code"
+        value = defaults.get(name) if source == "default" else given[name]
+        settings.append(Setting(name, _variable(name), _shown(name, value), source))
+    return settings
 
 
 def _variable(name: str) -> str:
@@ -138,7 +148,9 @@ def _shown(name: str, value: Any) -> str | None:
         return None
     if name == "encrypt_args_key":
         return HIDDEN
-    text = str(value)
+    if name == "backend" and not isinstance(value, (str, Path)):
+        return type(value).__name__
+    text = to_json(value).decode() if isinstance(value, Mapping) else str(value)
     return _without_password(text) if name in ("backend", "snapshot_db") else text
 
 

@@ -1,10 +1,11 @@
 """Claims, rescues and explanations."""
 
 import pytest
-from tests.conformance.conformance_kit import FUNC, NOW, applied, cancel, enqueue, given, retry, start
+from tests.conformance.conformance_kit import FUNC, NOW, applied, cancel, enqueue, given, requeue, retry, start
 
 from outlive.core.moves import AskCancel
 from outlive.core.record import moment
+from outlive.core.settle import not_repeated
 from outlive.core.states import TaskStatus
 from outlive.ports import Instance, Wanted
 
@@ -156,6 +157,7 @@ async def test_rescue_of_running(backend, again):
         assert (list(rescue.requeued), list(rescue.interrupted)) == (["t"], [])
         assert (record.status, record.owner, record.attempts) == (TaskStatus.PENDING, None, 0)
         assert (record.run_at, record.cancel_requested, record.fence) == (moment(NOW + 9), True, 1)
+        assert (attempt.error, record.error) == ("its instance died", None)
     else:
         assert (list(rescue.requeued), list(rescue.interrupted)) == ([], ["t"])
         assert (record.status, record.end_time) == (TaskStatus.INTERRUPTED, moment(NOW + 9))
@@ -242,3 +244,18 @@ async def test_rescue_of_a_lost_owner_that_never_joined(backend):
     rescue = await backend.rescue("ghost", NOW + 11, "died", if_lost=True)
 
     assert (rescue.is_alive, list(rescue.requeued)) == (False, ["t"])
+
+
+async def test_what_is_not_repeated_is_ended_in_one_batch_and_may_be_asked_for_again(backend):
+    await applied(backend, enqueue("t", owner="dead", requeue_on_interrupt=True), start("t", owner="dead"))
+    await backend.rescue("dead", NOW + 9, "its instance died")
+    [record] = (await backend.claim(Wanted("me", [FUNC], 1, NOW + 9))).records
+
+    assert list(await backend.apply(not_repeated(record, "me", 3, NOW + 10))) == [True, True]
+
+    ended = await given(backend, "t")
+    assert (ended.status, ended.end_time) == (TaskStatus.INTERRUPTED, moment(NOW + 10))
+    assert ended.reason == "not repeated, because 3 instances in a row have died while they ran it"
+    await applied(backend, requeue("t"))
+    errors = [attempt.error for attempt in (await given(backend, "t")).history]
+    assert errors == ["its instance died", ended.reason]

@@ -21,6 +21,8 @@ OFFLINE = ("dns error", "Temporary failure in name resolution", "Network is unre
 #: Seconds for what a cold interpreter on a busy machine takes.
 PATIENCE = 30.0
 PLUGINS = "from importlib.metadata import entry_points; print(entry_points(group='pytest11'))"
+#: Pages whose commands are run in the environment that the first minute has made.
+FURTHER = ("docs/guide/deployment.md", "docs/guide/command-line.md", "docs/howto/metrics.md")
 #: Commands that go on until they are stopped.
 SERVE = ("uvicorn ", "outlive worker ")
 
@@ -94,7 +96,7 @@ def answers(port: str) -> bool:
 
 def test_the_pages_with_commands_are_those_that_are_followed_here():
     pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if commands(str(path))}
-    assert pages == {"docs/first-minute.md", "docs/guide/deployment.md"}
+    assert pages == {"docs/first-minute.md", *FURTHER}
 
 
 @pytest.mark.timeout(120)
@@ -140,3 +142,6 @@ def follow_the_page_on_deployment(desk):
         for command in others:
             desk.type(command)
         until_sync(lambda: [task["status"] for task in desk.tasks("jobs:manager")][:1] == ["success"], PATIENCE)
+        for page in FURTHER[1:]:
+            for command in commands(page):
+                assert desk.type(command) or "-o" in command

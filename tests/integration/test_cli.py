@@ -4,11 +4,22 @@ import asyncio
 import csv
 import io
 import json
+import os
+import pty
+import re
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing, suppress
+from pathlib import Path
 
+import psycopg
 import pytest
+import redis
+import typer
 from cryptography.fernet import Fernet
-from support import cli_app
+from support import cli_app, postgres, valkey
+from support.pages import ROOT
 from support.waiting import until
 from typer.testing import CliRunner
 
@@ -23,13 +34,16 @@ class Shop:
         self.folder = folder
         self.url = f"sqlite:///{folder}/tasks.db"
 
-    def run(self, *arguments, code=0, answer=None):
+    def run(self, *arguments, **more):
+        return self.result_of(*arguments, **more).output
+
+    def result_of(self, *arguments, code=0, answer=None):
         result = CliRunner().invoke(app, [*map(str, arguments)], input=answer)
         assert result.exit_code == code, (result.output, result.exception)
-        return result.output
+        return result
 
     def json(self, *arguments, **more):
-        return json.loads(self.run(*arguments, "--json", **more))
+        return json.loads(self.result_of(*arguments, "--json", **more).stdout)
 
     def on(self, *arguments, **more):
         """About the application."""
@@ -231,17 +245,28 @@ def test_records_are_written_under_the_newest_key(shop):
     shop.on("rotate-keys", code=1)
 
 
-def test_the_settings_of_the_environment_are_shown_without_secrets(shop, monkeypatch):
+def test_options_are_shown_with_where_they_are_from_and_without_secrets(shop, monkeypatch):
     monkeypatch.setenv("OUTLIVE_RETRIES", "3")
-    monkeypatch.setenv("OUTLIVE_ENCRYPT_ARGS_KEY", "hush")
+    monkeypatch.setenv("OUTLIVE_ENCRYPT_ARGS_KEY", Fernet.generate_key().decode())
 
     shown = {one["name"]: one for one in shop.json("config")}
 
-    assert shown["retries"] == {"name": "retries", "variable": "OUTLIVE_RETRIES", "value": "3"}
-    assert shown["timeout"]["value"] is None
-    assert "hush" not in shop.run("config")
+    retries = {"name": "retries", "variable": "OUTLIVE_RETRIES", "value": "3", "source": "environment"}
+    assert shown["retries"] == retries
+    assert (shown["lease"]["value"], shown["lease"]["source"]) == ("15.0", "default")
+    assert shown["encrypt_args_key"]["value"] == "••••••"
     monkeypatch.setenv("OUTLIVE_RETIRES", "3")
     assert "did you mean OUTLIVE_RETRIES" in shop.run("config", code=1)
+
+
+def test_options_of_an_application_are_shown_and_what_it_does_not_read_is_told(shop, monkeypatch):
+    monkeypatch.setenv("OUTLIVE_TIMEOUT", "5")
+
+    told = shop.on("config")
+
+    rows = {row.split()[0]: row.split()[1:] for row in told.splitlines() if row.strip()}
+    assert (rows["lease"], rows["backend"], rows["retries"]) == (["3", "code"], ["tasks.db", "code"], ["0", "default"])
+    assert "OUTLIVE_TIMEOUT: set, but not read by this manager" in told
 
 
 def test_a_backend_in_the_environment_is_the_application_s(shop, monkeypatch):
@@ -252,8 +277,8 @@ def test_a_backend_in_the_environment_is_the_application_s(shop, monkeypatch):
 
 
 def test_the_doctor_finds_what_the_code_cannot_run(shop):
-    assert "no process is at work" in shop.on("doctor")
     shop.enqueue("note", "--args", '["tea"]')
+    assert "no process is at work" in shop.on("doctor")
     shop.enqueue("fail")
     shop.on("queues", "--pause", "default")
     sys.modules.pop("shop")
@@ -267,6 +292,241 @@ def test_the_doctor_finds_what_the_code_cannot_run(shop):
     assert "shop:fail (1)" in findings["functions"]["text"]
     assert "1 records cannot be run" in findings["arguments"]["text"]
     assert "default is paused and 2 tasks wait" in findings["queues"]["text"]
+
+
+def verdicts(findings):
+    return {(one["what"], one["verdict"]) for one in findings}
+
+
+def test_the_doctor_changes_nothing(shop):
+    assert verdicts(shop.json_on("doctor")) == {("schema", "warn")}
+    assert not (shop.folder / "tasks.db").exists()
+
+    shop.on("migrate")
+    before = sorted(path.name for path in shop.folder.iterdir())
+    findings = shop.json_on("doctor")
+    assert ("schema", "ok") in verdicts(findings)
+    assert ("promises", "ok") in verdicts(findings)
+    assert sorted(path.name for path in shop.folder.iterdir()) == before
+    assert shop.json("schedules", "--backend", shop.url) == []
+
+
+@pytest.mark.parametrize(
+    ("admin", "environment", "expected"),
+    [
+        pytest.param("", {}, {("dashboard", "ok")}, id="this machine"),
+        pytest.param(", auth=('ada', 'hush')", {}, {("dashboard", "ok")}, id="passwords"),
+        pytest.param(", auth=False", {}, {("dashboard", "warn")}, id="everybody"),
+        pytest.param("", {"FORWARDED_ALLOW_IPS": "10.0.0.1"}, {("dashboard", "ok"), ("proxy", "warn")}, id="proxy"),
+        pytest.param(
+            ", auth=('ada', 'hush')",
+            {"FORWARDED_ALLOW_IPS": "*"},
+            {("dashboard", "ok"), ("proxy", "warn")},
+            id="any proxy",
+        ),
+    ],
+)
+def test_the_doctor_says_who_is_let_in(shop, monkeypatch, admin, environment, expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    more = (
+        f"from fastapi import FastAPI\nfrom outlive import TaskAdmin\napp = FastAPI()\nTaskAdmin(app, manager{admin})\n"
+    )
+    cli_app.write(shop.folder, cli_app.SOURCE + more)
+    shop.run("migrate", "--app", "shop:app")
+
+    findings = [one for one in shop.json("doctor", "--app", "shop:app") if one["what"] in ("dashboard", "proxy")]
+
+    assert verdicts(findings) == expected
+    assert "hush" not in str(findings)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def any_url(request, tmp_path):
+    urls = {
+        "sqlite": lambda: f"sqlite:///{tmp_path}/elsewhere.db?synchronous=NORMAL",
+        "postgres": postgres.url_without_schema,
+        "redis": lambda: f"{valkey.server_url()}?prefix=cli:{tmp_path}",
+    }
+    return urls[request.param]()
+
+
+def test_a_slip_in_a_url_makes_nothing(shop, any_url):
+    assert "there is nothing of outlive at this backend" in shop.run("tasks", "--backend", any_url, code=1)
+    assert "behind: schema 0" in shop.run("migrate", "--check", "--backend", any_url, code=1)
+
+
+def test_the_doctor_looks_at_a_server(shop, any_url):
+    shop.run("migrate", "--backend", any_url)
+    found = verdicts(shop.json("doctor", "--backend", any_url))
+
+    assert {("schema", "ok"), ("backend", "ok"), ("instances", "warn")} <= found
+    assert any(what == "promises" for what, _ in found)
+    assert ("clock", "ok") in found or "sqlite" in any_url
+
+
+def test_the_doctor_says_that_a_backend_cannot_be_reached(shop):
+    findings = shop.json("doctor", "--backend", f"sqlite:///{shop.folder}/nowhere/tasks.db", code=1)
+    assert verdicts(findings) == {("backend", "wrong")}
+
+
+# -- schemas -------------------------------------------------------------------------------------
+
+
+def test_a_schema_is_shown_checked_and_applied(shop, any_url):
+    has_sql = not any_url.startswith("redis")
+
+    assert "behind: schema 0" in shop.run("migrate", "--check", "--backend", any_url, code=1)
+    script = shop.run("migrate", "--sql", "--backend", any_url)
+    assert ("create table outlive_record" in script) == has_sql
+    assert "behind" in shop.run("migrate", "--check", "--backend", any_url, code=1)  # neither changed anything
+
+    assert "from schema 0 to" in shop.run("migrate", "--backend", any_url)
+    assert "up to date: schema" in shop.run("migrate", "--backend", any_url)
+    standing = shop.json("migrate", "--check", "--backend", any_url)
+    assert standing["version"] == standing["known"] > 0
+    assert shop.run("migrate", "--sql", "--backend", any_url).startswith("-- nothing to do")
+
+
+def test_what_is_shown_can_be_applied_by_hand(shop):
+    shop.folder.joinpath("schema.sql").write_text(shop.run("migrate", "--sql", "--backend", shop.url))
+    with closing(sqlite3.connect(shop.folder / "tasks.db")) as database:
+        database.executescript((shop.folder / "schema.sql").read_text())
+
+    assert "up to date" in shop.run("migrate", "--check", "--backend", shop.url)
+    assert shop.enqueue("note", "--args", '["tea"]')
+
+
+def test_what_is_shown_can_be_applied_by_hand_to_postgresql(shop):
+    url = postgres.url_without_schema()
+    script = shop.run("migrate", "--sql", "--backend", url)
+
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(script)
+
+    assert "up to date" in shop.run("migrate", "--check", "--backend", url)
+    assert shop.json("tasks", "--backend", url) == []
+
+
+def test_a_schema_of_a_newer_release_is_refused(shop):
+    shop.on("migrate")
+    with closing(sqlite3.connect(shop.folder / "tasks.db")) as database, database:
+        database.execute("insert into outlive_schema values (99, 99)")
+
+    for option in ("--check", "--sql"):
+        assert "upgrade outlive" in shop.on("migrate", option, code=1)
+    assert verdicts(shop.json_on("doctor", code=1)) == {("backend", "wrong")}
+
+
+# -- measuring -----------------------------------------------------------------------------------
+
+
+def test_a_backend_is_measured_beside_what_it_holds(shop, any_url):
+    shop.run("migrate", "--backend", any_url)
+
+    measures = shop.json("bench", "--backend", any_url, "--seconds", "0.1")
+
+    names = ["enqueue one", "enqueue 1,000 at once", "drain", "enqueue to result"]
+    assert [one["name"] for one in measures] == names
+    assert all(one["tasks"] > 0 for one in measures)
+    assert shop.json("tasks", "--backend", any_url) == []
+    assert [path.name for path in shop.folder.iterdir() if "bench" in path.name] == []
+    if any_url.startswith("postgres"):
+        with psycopg.connect(postgres.url()) as connection:
+            found = connection.execute("select 1 from pg_namespace where nspname like 'outlive_bench_%'").fetchall()
+        assert found == []
+    if any_url.startswith("redis"):
+        assert list(redis.Redis.from_url(valkey.server_url()).scan_iter("{outlive_bench_*")) == []
+
+
+def test_memory_is_measured_too(shop):
+    names = [one["name"] for one in shop.json("bench", "--backend", "memory://", "--seconds", "0.05")]
+    assert names == ["enqueue one", "enqueue 1,000 at once", "enqueue to result"]
+
+
+# -- for programs, and for a terminal --------------------------------------------------------------
+
+
+def test_what_is_done_is_told_to_programs_too(shop):
+    task_id = shop.enqueue("fail")
+    shop.work()
+
+    told = shop.json_on("cancel", task_id, code=1)
+    assert (told["done"], [*told["refused"]]) == (0, [task_id])
+    assert shop.json_on("retry", "--where", "status:failed", "--yes") == {"done": 1, "refused": {}}
+    assert shop.json_on("cancel", task_id) == {"done": 1, "refused": {}}
+    assert shop.json_on("prune", "--older-than-days", "0", "--yes") == {"deleted": 1}
+
+
+def test_health_is_told_to_programs_too(shop):
+    (shop.folder / "health.json").write_text('{"pid": 7, "running": 2, "backend": "ok"}')
+
+    told = shop.json("health", "health.json")
+    assert (told["healthy"], told["pid"], told["running"]) == (True, 7, 2)
+    assert shop.json("health", "health.json", "--max-age", "-1", code=1)["healthy"] is False
+    assert "no worker has written" in shop.run("health", "nothing.json", code=1)
+
+
+def test_a_shell_completes_commands(shop):
+    environment = {"_OUTLIVE_COMPLETE": "complete_bash", "COMP_WORDS": "outlive mi", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("outlive")],
+        env=cli_app.environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.stdout.split() == ["migrate"]
+
+
+def test_every_command_that_answers_can_answer_with_json():
+    silent = {"worker", "demo", "export", "grafana"}
+    options = {command.name: {name for one in command.params for name in one.opts} for command in commands()}
+    assert {name for name, known in options.items() if "--json" not in known} == silent
+
+
+def test_every_command_is_on_its_page_with_its_options():
+    page = (ROOT / "docs/guide/command-line.md").read_text(encoding="utf-8")
+    assert {command.name for command in commands()} == {*re.findall(r"`outlive ([a-z][a-z-]+)", page)}
+    known = {option for command in commands() for parameter in command.params for option in parameter.opts}
+    told = {*re.findall(r"(?<![\w-])--[a-z][a-z-]+", page)}
+    assert told - known == {"--help", "--install-completion"}
+
+
+def commands():
+    return typer.main.get_command(app).commands.values()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("json", [False, True])
+def test_long_work_shows_a_bar_on_a_terminal_alone(shop, json):
+    shop.enqueue("fail")
+    command = [sys.executable, "-m", "outlive", "cancel", "--where", "status:pending", "--yes", "--app", "shop:manager"]
+    ours, theirs = pty.openpty()
+    environment = cli_app.environment() | {"TERM": "xterm"}
+    done = subprocess.run(
+        command + ["--json"] * json,
+        cwd=shop.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        timeout=50,
+        check=False,
+    )
+    os.close(theirs)
+
+    assert done.returncode == 0
+    assert ("━" in _all_of(ours)) is not json
+    assert b"\x1b" not in done.stdout
+
+
+def _all_of(terminal):
+    text = b""
+    with suppress(OSError), closing(os.fdopen(terminal, "rb", buffering=0)) as file:  # Linux ends it with an error
+        while more := file.read(4096):
+            text += more
+    return text.decode(errors="replace")
 
 
 # -- misuse --------------------------------------------------------------------------------------
@@ -286,8 +546,14 @@ def test_the_doctor_finds_what_the_code_cannot_run(shop):
         pytest.param(["enqueue", "none", "--app", "shop:manager"], "there are fail, morning, note", id="function"),
         pytest.param(["enqueue", "note", "--args", "{}", "--app", "shop:manager"], "must be a JSON list", id="list"),
         pytest.param(["enqueue", "note", "--args", "(", "--app", "shop:manager"], "is not JSON", id="json"),
+        pytest.param(["enqueue", "note", "--app", "shop:manager"], "cannot be called so: missing a req", id="call"),
+        pytest.param(["enqueue", "note", "--args", "[[]]", "--app", "shop:manager"], "word", id="argument"),
+        pytest.param(
+            ["export", "-o", "no/where.csv", "--app", "shop:manager"], "cannot be written: No such", id="file"
+        ),
+        pytest.param(["bench", "--backend", "no/where.db"], "does not exist; create it", id="folder"),
+        pytest.param(["tasks", "--app", "shop:nothing"], "shop has no 'nothing'", id="attribute"),
         pytest.param(["queues", "--set", "mail", "--app", "shop:manager"], "cannot be set", id="setting"),
-        pytest.param(["export", "--format", "xml", "--app", "shop:manager"], "use csv or jsonl", id="format"),
     ],
 )
 def test_misuse_says_what_to_do(shop, arguments, message):

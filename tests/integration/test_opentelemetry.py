@@ -1,17 +1,19 @@
 """Traces, from the request to each attempt, in whatever process it runs."""
 
 import importlib
+import subprocess
 import sys
 from datetime import UTC, datetime
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from support import tracing
+from support.recording import captured_log
 from support.waiting import ended, record_of, until
 
 from outlive import TaskManager, Tasks, TaskStatus, task_log
@@ -74,6 +76,7 @@ async def test_an_attempt_is_in_the_trace_of_whoever_asked_for_it(manager, trace
     assert (asked.kind, run.kind) == (SpanKind.PRODUCER, SpanKind.CONSUMER)
     assert seen == f"{run.context.trace_id:032x} {run.context.span_id:016x}"
     assert record.log_lines()[0].endswith("tea")
+    assert record.trace_id == f"{request.context.trace_id:032x}"
 
 
 async def test_spans_say_what_they_are_of(manager, traces):
@@ -252,7 +255,44 @@ async def test_nothing_is_kept_where_nothing_is_traced(backend_url):
     async with TaskManager(backend_url, tracer=OpenTelemetryTracer()) as manager:
         task = await manager.enqueue(work, "tea")
         assert await task.result(10) == "0" * 32 + " " + "0" * 16
-        assert (await record_of(manager, task.id)).options is None
+        record = await record_of(manager, task.id)
+        assert (record.options, record.trace_id) == (None, None)
+
+
+class Broken(SpanProcessor):
+    """Raises when a span begins, or when it ends."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def on_start(self, span, parent_context=None):
+        if self.at == "start":
+            raise LookupError("broken")
+
+    def on_end(self, span):
+        if self.at == "end":
+            raise LookupError("broken")
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+async def test_a_tracer_that_raises_touches_no_task(backend_url, traces, at):
+    traces.provider.add_span_processor(Broken(at))
+    with captured_log("outlive") as lines:
+        async with TaskManager(backend_url, tracer=traces.tracer(), retries=1) as manager:
+            assert await (await manager.enqueue(plainly, "tea")).result(10) == "tea"
+            assert await (await manager.using(executor="process").enqueue(plainly, "tea")).result(20) == "tea"
+
+    told = {line.getMessage() for line in lines}
+    assert "observer OpenTelemetryTracer raised on attempt" in told
+
+
+def plainly(word: str) -> str:
+    return word
+
+
+def test_who_does_not_trace_loads_nothing_of_it():
+    code = "import sys, outlive; sys.exit('outlive.integrations.opentelemetry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=50, check=False).returncode == 0
 
 
 def test_without_its_library_it_says_what_to_install(monkeypatch):

@@ -1,6 +1,8 @@
 """Metrics for Prometheus."""
 
 import importlib
+import json
+import re
 import sys
 
 import pytest
@@ -9,8 +11,10 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 from support.waiting import until_sync
+from typer.testing import CliRunner
 
-from outlive import TaskManager
+from outlive import TaskManager, TaskStatus
+from outlive.cli.app import app as command_line
 from outlive.integrations import prometheus
 from outlive.integrations.prometheus import PrometheusMetrics
 
@@ -90,3 +94,38 @@ def test_without_the_library_the_error_names_the_extra(monkeypatch):
     finally:
         monkeypatch.undo()
         importlib.reload(prometheus)
+
+
+NAME, MATCHERS = r"outlive_\w+", r"(outlive_\w+)(?:\{([^}]*)\})?"
+
+
+def queries(board):
+    yield from (target["expr"] for panel in board["panels"] for target in panel["targets"])
+    yield from (one["definition"] for one in board["templating"]["list"] if "definition" in one)
+
+
+def test_the_board_asks_for_metrics_and_labels_that_are_served():
+    board = json.loads(CliRunner().invoke(command_line, ["grafana"]).output)
+    with TestClient(served(PrometheusMetrics())) as client:
+        client.post("/?queue=mail&fails=true")
+        client.post("/?queue=mail&run_in=60")
+        until_sync(lambda: "outlive_task_failed_attempts_total{" in client.get("/metrics").text)
+        families = list(text_string_to_metric_families(client.get("/metrics").text))
+    labels = {sample.name: {*sample.labels} for family in families for sample in family.samples}
+
+    asked = [(name, matchers) for query in queries(board) for name, matchers in re.findall(MATCHERS, query)]
+    assert {name for name, _ in asked} <= {*labels}
+    for name, matchers in asked:
+        assert {*re.findall(r"(\w+)=~?", matchers)} <= labels[name]
+    for query in queries(board):
+        used = {label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")}
+        assert used <= set().union(*(labels[name] for name in re.findall(NAME, query)))
+    statuses = {status for query in queries(board) for status in re.findall(r'status="(\w+)"', query)}
+    assert statuses <= {*TaskStatus}
+
+
+def test_every_metric_that_is_served_is_on_the_board():
+    board = json.loads(CliRunner().invoke(command_line, ["grafana"]).output)
+    families = {family.name for family in PrometheusMetrics().registry.collect()}
+    on_board = {name for query in queries(board) for name in re.findall(NAME, query)}
+    assert {name for name in families if not any(one.startswith(name) for one in on_board)} == set()

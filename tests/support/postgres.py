@@ -173,8 +173,22 @@ def url_for(folder: Path) -> str:
     """A schema of one's own: the same for the same folder, and nothing in it at first."""
     schema = _given.get(folder)
     if schema is None:
-        schema = _given[folder] = _free.pop() if _free else f"outlive_test_{uuid4().hex[:16]}"
-        _made.add(schema)
+        schema = _given[folder] = _free.pop() if _free else _new_name()
+    return _with(schema)
+
+
+def url_without_schema() -> str:
+    """A schema that is not there yet, whatever there was before."""
+    return _with(_new_name())
+
+
+def _new_name() -> str:
+    name = f"outlive_test_{uuid4().hex[:16]}"
+    _made.add(name)
+    return name
+
+
+def _with(schema: str) -> str:
     return f"{url()}{'&' if '?' in url() else '?'}schema={schema}"
 
 

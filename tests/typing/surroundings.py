@@ -17,6 +17,7 @@ from outlive import (
     TaskObserver,
     progress,
 )
+from outlive.integrations.opentelemetry import OpenTelemetryTracer
 from outlive.integrations.prometheus import PrometheusMetrics
 
 
@@ -36,6 +37,7 @@ metrics = PrometheusMetrics()
 manager = TaskManager(
     loggers=[Pager("error"), FileLogger("x.log"), StdoutLogger(), InMemoryLogger(), metrics, print],
     encrypt_args_key=["new", b"old"],
+    tracer=OpenTelemetryTracer(own_traces=True),
     retention={"failed": 90},
     retention_days=30,
     max_result_size=1024,
@@ -59,5 +61,6 @@ def count(to: int) -> int:
 
 
 TaskManager(log_lifecycle="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+TaskManager(tracer="otel")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 TaskManager(loggers=[5])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 progress("half")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import outlive
+import outlive.integrations.opentelemetry
+import outlive.integrations.prometheus
 import outlive.sync
 import outlive.testing
 
@@ -25,7 +27,16 @@ def used_from(module):
     return used
 
 
-@pytest.mark.parametrize("module", [outlive, outlive.sync, outlive.testing], ids=lambda module: module.__name__)
+MODULES = [
+    outlive,
+    outlive.sync,
+    outlive.testing,
+    outlive.integrations.prometheus,
+    outlive.integrations.opentelemetry,
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_the_typed_project_uses_every_public_name(module):
     assert set(module.__all__) - used_from(module.__name__) == set()
 

@@ -11,7 +11,7 @@ from outlive import ConfigError, MemoryBackend, SqliteBackend, TaskManager
 from outlive.core.config import TaskOptions
 from outlive.core.queues import QueueConfig
 from outlive.operations import ManagerOptions
-from outlive.settings import Settings, options_from_environment, settings_in_environment
+from outlive.settings import Settings, options_from_environment, settings_of
 
 #: What only code can say: objects and functions, and what belongs to one call or one definition.
 CODE_ONLY = {
@@ -49,7 +49,7 @@ def test_every_option_has_a_variable_or_is_one_that_only_code_can_give():
 def test_nothing_set_is_nothing_given():
     assert options_from_environment() == {}
     assert isinstance(TaskManager.from_env().backend, MemoryBackend)
-    assert all(setting.value is None for setting in settings_in_environment())
+    assert {setting.source for setting in settings_of({}, (), {})} == {"default"}
 
 
 def test_what_is_set_has_the_type_of_its_option(monkeypatch):
@@ -95,9 +95,9 @@ def test_snapshot_db_is_another_name_of_the_backend(monkeypatch):
 
 def test_keys_are_a_list_and_are_never_shown(monkeypatch):
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
-    given(monkeypatch, ENCRYPT_ARGS_KEY=f"{new},{old}", BACKEND="postgresql://me:hush@host/db")
+    found = given(monkeypatch, ENCRYPT_ARGS_KEY=f"{new},{old}", BACKEND="postgresql://me:hush@host/db")
 
-    shown = {setting.name: setting for setting in settings_in_environment()}
+    shown = {setting.name: setting for setting in settings_of(found, found, {})}
     assert shown["encrypt_args_key"].value == "••••••"
     assert shown["backend"].value == "postgresql://me:••••••@host/db"
     assert shown["backend"].variable == "OUTLIVE_BACKEND"
@@ -129,3 +129,20 @@ def test_a_wrong_key_is_refused_without_being_shown(monkeypatch):
 
 def test_the_variable_of_the_command_line_is_left_alone(monkeypatch):
     assert given(monkeypatch, APP="shop:manager") == {}
+
+
+def test_a_manager_knows_what_it_was_given_and_by_whom(monkeypatch):
+    given(monkeypatch, RETRIES="3", TIMEOUT="5")
+    manager = TaskManager.from_env(retries=1, delay=0.0, backend=MemoryBackend())
+
+    settings = settings_of(manager.given, manager.given_by_environment, {"delay": 0.0, "shield": False})
+    shown = {setting.name: (setting.value, setting.source) for setting in settings}
+
+    assert [shown[name] for name in ("retries", "timeout", "delay", "backend", "shield")] == [
+        ("3", "environment"),
+        ("5.0", "environment"),
+        ("0.0", "code"),
+        ("MemoryBackend", "code"),
+        ("False", "default"),
+    ]
+    assert TaskManager("a.db").given == {"backend": "a.db"}

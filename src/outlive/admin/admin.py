@@ -10,7 +10,7 @@ from outlive.admin.api import AdminApi
 from outlive.admin.api_v1 import ApiV1
 from outlive.admin.assets import Assets
 from outlive.admin.desk import Desk
-from outlive.admin.guard import Auth, guards, password_backend, place_guards
+from outlive.admin.guard import Auth, guards, password_backend, place_guards, who_is_let_in
 from outlive.admin.html import Frame, Pages
 from outlive.admin.pages.routers import guarded_router, open_router
 from outlive.admin.sampler import Sampler
@@ -76,6 +76,9 @@ class TaskAdmin:
         self.app = app
         self.manager = manager
         self.path = path
+        #: Who is let in, and whether they see arguments; for `outlive doctor`.
+        self.lets_in = who_is_let_in(auth)
+        self.shows_arguments = display_func_args
         guarding = guards(auth, sessions, passwords)
         #: The JSON at `path`, the versioned JSON and the screens: only for those whom the guard lets in.
         self.router = AdminApi(desk).router(path, guarding)
@@ -88,10 +91,16 @@ class TaskAdmin:
         setattr(app.state, _STATE, self)
 
 
+def admin_of(app: FastAPI) -> TaskAdmin | None:
+    """The admin of an application, None where it has none."""
+    admin: TaskAdmin | None = getattr(app.state, _STATE, None)
+    return admin
+
+
 def _check(app: FastAPI, path: str) -> None:
     if _PATH.fullmatch(path) is None:
         raise ConfigError(f"path={path!r} does not name a place of the admin's own; give one such as '/tasks'")
-    other = getattr(app.state, _STATE, None)
+    other = admin_of(app)
     if other is not None:
         raise ConfigError(f"this application has a TaskAdmin already, at {other.path!r}; create only one")
 

@@ -82,6 +82,15 @@ def guards(auth: Auth, sessions: Sessions, backend: TaskAuthBackend | None) -> S
     return [Depends(_let_in_by(cast("Callable[..., Any]", auth))), Depends(refuse_other_sites)]
 
 
+def who_is_let_in(auth: Auth) -> Literal["this machine", "everybody", "names with passwords", "a dependency"]:
+    """In words, whom these guards let in."""
+    if auth is None:
+        return "this machine"
+    if auth is False:
+        return "everybody"
+    return "a dependency" if password_backend(auth) is None else "names with passwords"
+
+
 def place_guards(auth: Auth) -> Sequence[params.Depends]:
     """What stands in front of the login and of files: who asks is not known yet, where from is."""
     near = [Depends(refuse_other_machines)] if auth is None else []

@@ -1,6 +1,6 @@
 """Finds the records that a query means, looking at a bounded number of them at a time."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -57,15 +57,23 @@ async def every_match(
     manager: TaskManager, query: Query, most: int, before: str | None = None
 ) -> tuple[list[TaskRecord], bool]:
     """The records that match, up to `most`; and whether that is all of them."""
-    found: list[TaskRecord] = []
-    cursor = before
-    while len(found) < most:
-        page = await search(manager, query, min(_CHUNK, most - len(found)), cursor)
-        found += page.records
+    found = [record async for record in matches(manager, query, most + 1, before)]
+    return found[:most], len(found) <= most
+
+
+async def matches(
+    manager: TaskManager, query: Query, most: int, before: str | None = None
+) -> AsyncGenerator[TaskRecord]:
+    """The records that match, up to `most`, a page of them at a time."""
+    left, cursor = most, before
+    while left > 0:
+        page = await search(manager, query, min(_CHUNK, left), cursor)
+        for record in page.records:
+            yield record
+        left -= len(page.records)
         if page.after is None:
-            return found, True
+            return
         cursor = page.after
-    return found, False
 
 
 def _start(query: Query, before: str | None) -> str | None:

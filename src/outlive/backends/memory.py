@@ -336,8 +336,8 @@ class MemoryBackend:
         requeued: list[str] = []
         interrupted: list[str] = []
         for row in [row for row in self._rows.values() if row.owner == instance and row.status in LIVE]:
-            free = self._rescue_running(row, now) if row.status is TaskStatus.RUNNING else row.facts.recoverable
             row.reason = reason
+            free = self._rescue_running(row, now) if row.status is TaskStatus.RUNNING else row.facts.recoverable
             if free:
                 row.owner = None
                 requeued.append(row.facts.id)
@@ -350,9 +350,10 @@ class MemoryBackend:
     def _rescue_running(self, row: Row, now: float) -> bool:
         if not row.facts.requeue_on_interrupt:
             return False
-        row.ended_at = now
+        row.ended_at, row.error = now, row.reason
         row.status, row.run_at, row.attempts = TaskStatus.PENDING, now, row.attempts - 1
         self._remember_attempt(row, TaskStatus.INTERRUPTED)
+        row.error = None
         return True
 
     def _live(self) -> Iterator[Row]:

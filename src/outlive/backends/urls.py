@@ -7,6 +7,9 @@ from outlive.backends.sqlite import SqliteBackend
 from outlive.errors import ConfigError
 from outlive.ports import Backend
 
+#: What a URL of PostgreSQL may say that asyncpg does not understand.
+POSTGRES_OPTIONS = ("schema", "max_connections")
+
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys", "redis+sentinel", "rediss+sentinel"})
 
 
@@ -48,7 +51,7 @@ def _postgres(url: str) -> Backend:
 
     base, _, text = url.partition("?")
     options = parse_qsl(text, keep_blank_values=True)
-    ours = {name: value for name, value in options if name in ("schema", "max_connections")}
+    ours = {name: value for name, value in options if name in POSTGRES_OPTIONS}
     rest = urlencode([(name, value) for name, value in options if name not in ours])
     try:
         most = int(ours.get("max_connections", "8"))

@@ -2,7 +2,7 @@
 
 import typer
 
-from outlive.cli import looking, tasks, upkeep, working
+from outlive.cli import checking, looking, measuring, tasks, upkeep, working
 
 app = typer.Typer(
     name="outlive",
@@ -10,5 +10,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (working, tasks, looking, upkeep):
+for module in (working, tasks, looking, upkeep, checking, measuring):
     module.add_to(app)

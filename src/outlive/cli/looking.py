@@ -1,5 +1,7 @@
 """Commands about what runs the tasks: schedules, queues, locks, instances."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, cast
 
 import typer
@@ -7,7 +9,10 @@ import typer
 from outlive.cli.printing import ago, as_json, table
 from outlive.cli.target import App, AsJson, Backend, opened, run
 from outlive.errors import ConfigError
-from outlive.runtime.queue_control import QueueChanges
+from outlive.manager import TaskManager
+from outlive.ports import InstanceState
+from outlive.runtime.queue_control import QueueChanges, QueueInfo
+from outlive.runtime.schedule_info import ScheduleInfo
 
 Pause = Annotated[str | None, typer.Option(help="Name of one to pause.")]
 Resume = Annotated[str | None, typer.Option(help="Name of one to resume.")]
@@ -40,39 +45,20 @@ def schedules(
 ) -> None:
     """List schedules; pause, resume, run, reset or remove one."""
 
-    async def command() -> None:
-        async with opened(app, backend) as manager:
-            if pause is not None:
-                await manager.pause_schedule(pause)
-            if resume is not None:
-                await manager.resume_schedule(resume)
-            if reset is not None:
-                await manager.reset_schedule(reset)
-            if remove is not None:
-                if app is None:
-                    raise ConfigError("--remove needs --app, which knows what the code declares")
-                await manager.remove_schedule(remove)
-            if trigger is not None:
-                task = await manager.trigger_schedule(trigger)
-                typer.echo(f"{trigger} runs as {task.id}", err=True)
-            found = await manager.schedules()
-        if json:
-            as_json([one.to_dict() for one in found])
-            return
-        rows = (
-            (
-                one.name,
-                one.trigger,
-                one.timezone,
-                "paused" if one.paused else ago(one.next_fires[0]) if one.next_fires else "-",
-                ago(one.last_fire),
-                one.missed,
-            )
-            for one in found
+    async def act(manager: TaskManager) -> None:
+        if remove is not None and app is None:
+            raise ConfigError("--remove needs --app, which knows what the code declares")
+        await _do(
+            (pause, manager.pause_schedule),
+            (resume, manager.resume_schedule),
+            (reset, manager.reset_schedule),
+            (remove, manager.remove_schedule),
         )
-        table(("name", "fires", "zone", "next", "last", "missed"), rows, "no schedules")
+        if trigger is not None:
+            task = await manager.trigger_schedule(trigger)
+            typer.echo(f"{trigger} runs as {task.id}", err=True)
 
-    run(command)
+    _list(_SCHEDULES, act, app, backend, json=json)
 
 
 def queues(
@@ -88,38 +74,13 @@ def queues(
 ) -> None:
     """List queues; pause, resume or change one, in all instances."""
 
-    async def command() -> None:
-        async with opened(app, backend) as manager:
-            if pause is not None:
-                await manager.pause_queue(pause)
-            if resume is not None:
-                await manager.resume_queue(resume)
-            if reset is not None:
-                await manager.reset_queue_config(reset)
-            if change is not None:
-                name, changes = _changes(change)
-                await manager.update_queue_config(name, **changes)
-            found = await manager.queues()
-        if json:
-            as_json([one.to_dict() for one in found])
-            return
-        rows = (
-            (
-                one.name,
-                "paused" if one.paused else "open",
-                one.pending,
-                one.running,
-                ago(one.oldest_at),
-                _most(one.config.concurrency),
-                _most(one.config.global_concurrency),
-                _most(one.config.max_size),
-            )
-            for one in found
-        )
-        headings = ("name", "state", "pending", "running", "oldest", "per instance", "in all", "max size")
-        table(headings, rows, "no queues have tasks or settings")
+    async def act(manager: TaskManager) -> None:
+        await _do((pause, manager.pause_queue), (resume, manager.resume_queue), (reset, manager.reset_queue_config))
+        if change is not None:
+            name, changes = _changes(change)
+            await manager.update_queue_config(name, **changes)
 
-    run(command)
+    _list(_QUEUES, act, app, backend, json=json)
 
 
 def locks(
@@ -131,54 +92,118 @@ def locks(
 ) -> None:
     """List locks and leaderships that are held; take one from its holder."""
 
-    async def command() -> None:
-        async with opened(app, backend) as manager:
-            if release is not None:
-                if reason is None:
-                    raise ConfigError("--release needs a --reason, which the holder is told")
-                freed = await manager.force_release(release, reason)
-                typer.echo(f"{release} was {'taken from its holder' if freed else 'held by nobody'}", err=True)
-            found = await manager.leases()
-        if json:
-            as_json([_lease(one) for one in found])
+    async def act(manager: TaskManager) -> None:
+        if release is None:
             return
-        rows = (
-            (one.key, one.holder, one.fence, ago(one.taken_at), ago(one.expires_at), len(one.waiting)) for one in found
-        )
-        table(("key", "holder", "token", "taken", "expires", "waiting"), rows, "nobody holds a lock")
+        if reason is None:
+            raise ConfigError("--release needs a --reason, which the holder is told")
+        freed = await manager.force_release(release, reason)
+        typer.echo(f"{release} was {'taken from its holder' if freed else 'held by nobody'}", err=True)
 
-    run(command)
+    _list(_LOCKS, act, app, backend, json=json)
 
 
 def instances(app: App = None, backend: Backend = None, json: AsJson = False) -> None:  # noqa: FBT002
     """List the processes that are at work."""
+    _list(_INSTANCES, _nothing, app, backend, json=json)
+
+
+# -- what is listed, and how -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What a command lists: for programs as JSON, for people as rows under headings."""
+
+    read: Callable[[TaskManager], Awaitable[Sequence[Any]]]
+    to_dict: Callable[[Any], Mapping[str, Any]]
+    headings: tuple[str, ...]
+    row: Callable[[Any], Sequence[Any]]
+    #: What it means that there is none.
+    none: str
+
+
+def _list(
+    listing: _Listing,
+    act: Callable[[TaskManager], Awaitable[None]],
+    app: str | None,
+    backend: str | None,
+    *,
+    json: bool,
+) -> None:
+    """Act, and list what there is then."""
 
     async def command() -> None:
         async with opened(app, backend) as manager:
-            own = manager.runtime.process.instance.id
-            found = [one for one in await manager.backend.instances() if one.instance.id != own]
+            await act(manager)
+            found = await listing.read(manager)
         if json:
-            as_json(
-                [
-                    {
-                        "id": one.instance.id,
-                        "host": one.instance.host,
-                        "pid": one.instance.pid,
-                        "started_at": one.instance.started_at,
-                        "beat_at": one.beat_at,
-                        "lease": one.instance.lease,
-                    }
-                    for one in found
-                ]
-            )
-            return
-        rows = (
-            (one.instance.id, one.instance.host, one.instance.pid, ago(one.instance.started_at), ago(one.beat_at))
-            for one in found
-        )
-        table(("id", "host", "pid", "started", "last sign"), rows, "no process is at work")
+            as_json([listing.to_dict(one) for one in found])
+        else:
+            table(listing.headings, map(listing.row, found), listing.none)
 
     run(command)
+
+
+async def _do(*asked: tuple[str | None, Callable[[str], Awaitable[object]]]) -> None:
+    """Each that was asked for, by the name that was given for it."""
+    for name, change in asked:
+        if name is not None:
+            await change(name)
+
+
+async def _nothing(_: TaskManager) -> None:
+    pass
+
+
+async def _others(manager: TaskManager) -> list[InstanceState]:
+    own = manager.runtime.process.instance.id
+    return [one for one in await manager.backend.instances() if one.instance.id != own]
+
+
+_SCHEDULES = _Listing(
+    TaskManager.schedules,
+    ScheduleInfo.to_dict,
+    ("name", "fires", "next", "last", "missed"),
+    lambda one: (
+        one.name,
+        one.trigger,
+        "paused" if one.paused else ago(one.next_fires[0]) if one.next_fires else "-",
+        ago(one.last_fire),
+        one.missed,
+    ),
+    "no schedules",
+)
+_QUEUES = _Listing(
+    TaskManager.queues,
+    QueueInfo.to_dict,
+    ("name", "state", "pending", "running", "oldest", "per instance", "in all", "max size"),
+    lambda one: (
+        one.name,
+        "paused" if one.paused else "open",
+        one.pending,
+        one.running,
+        ago(one.oldest_at),
+        _most(one.config.concurrency),
+        _most(one.config.global_concurrency),
+        _most(one.config.max_size),
+    ),
+    "no queues have tasks or settings",
+)
+_LOCKS = _Listing(
+    TaskManager.leases,
+    asdict,
+    ("key", "holder", "token", "taken", "expires", "waiting"),
+    lambda one: (one.key, one.holder, one.fence, ago(one.taken_at), ago(one.expires_at), len(one.waiting)),
+    "nobody holds a lock",
+)
+_INSTANCES = _Listing(
+    _others,
+    lambda one: asdict(one.instance) | {"beat_at": one.beat_at},
+    ("id", "host", "pid", "started", "last sign"),
+    lambda one: (one.instance.id, one.instance.host, one.instance.pid, ago(one.instance.started_at), ago(one.beat_at)),
+    "no process is at work",
+)
 
 
 def _changes(text: str) -> tuple[str, QueueChanges]:
@@ -198,14 +223,3 @@ def _setting(setting: str, text: str) -> tuple[str, int | None]:
 
 def _most(limit: int | None) -> str:
     return "no limit" if limit is None else str(limit)
-
-
-def _lease(lease: Any) -> dict[str, Any]:
-    return {
-        "key": lease.key,
-        "holder": lease.holder,
-        "fence": lease.fence,
-        "taken_at": lease.taken_at,
-        "expires_at": lease.expires_at,
-        "waiting": list(lease.waiting),
-    }

@@ -1,15 +1,17 @@
 """How answers are printed: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-#: Colours of the status words.
+#: Colours of the words for how something stands.
 _COLOURS = {
     "pending": "cyan",
     "running": "blue",
@@ -18,10 +20,16 @@ _COLOURS = {
     "interrupted": "magenta",
     "cancelled": "yellow",
     "rejected": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "wrong": "red",
 }
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 console = Console()
+
+#: For what is not the answer.
+aside = Console(stderr=True)
 
 
 def as_json(value: Any) -> None:
@@ -46,6 +54,15 @@ def details(pairs: Mapping[str, Any]) -> None:
         if value not in (None, "", [], {}):
             drawn.add_row(name, _cell(value))
     console.print(drawn)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Generator[Callable[[int], None]]:
+    """A bar, told how much is done of `total`; on a terminal alone, and not where it is to be `quiet`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=aside, transient=True, disable=quiet or not aside.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def ago(moment: datetime | float | None, now: datetime | None = None) -> str:

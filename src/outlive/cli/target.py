@@ -9,25 +9,43 @@ from importlib import import_module
 from typing import Annotated, Any, TypeVar
 
 import typer
+from fastapi import FastAPI
 
 from outlive.errors import ConfigError, OutliveError
 from outlive.manager import TaskManager
+from outlive.ports import Backend as Store
+from outlive.ports import LaidOutBackend
 
 R = TypeVar("R")
 
 App = Annotated[
     str | None,
-    typer.Option("--app", "-a", envvar="OUTLIVE_APP", help="The task manager in your code: module:attribute."),
+    typer.Option("--app", "-a", envvar="OUTLIVE_APP", help="The manager or application in your code: module:name."),
 ]
 Backend = Annotated[
     str | None,
     typer.Option("--backend", "-b", envvar="OUTLIVE_BACKEND", help="URL of the backend, where no --app is needed."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def load(path: str) -> TaskManager:
-    """The manager that `module:attribute` names; `ConfigError` where there is none."""
+    """The manager that `module:name` names, or that of the application; `ConfigError` where there is none."""
+    found = _find(path)
+    manager = manager_of(found) if isinstance(found, FastAPI) else found
+    if not isinstance(manager, TaskManager):
+        raise ConfigError(f"{path!r} is {type(found).__name__}, not a TaskManager or an application that has one")
+    return manager
+
+
+def manager_of(application: FastAPI) -> TaskManager | None:
+    """The manager that lives with an application, the first of several."""
+    hosts = (middleware.kwargs.get("host") for middleware in application.user_middleware)
+    return next((host for host in hosts if isinstance(host, TaskManager)), None)
+
+
+def _find(path: str) -> Any:
     module_name, colon, attribute = path.partition(":")
     if not (module_name and colon and attribute):
         raise ConfigError(f"{path!r} must be module:attribute, such as app.main:manager")
@@ -39,9 +57,9 @@ def load(path: str) -> TaskManager:
             raise  # the module is there; what it imports is not
         raise ConfigError(f"{path!r}: there is no module {error.name!r} here or on the path") from error
     for part in attribute.split("."):
-        found = getattr(found, part, None)
-    if not isinstance(found, TaskManager):
-        raise ConfigError(f"{path!r} is {type(found).__name__}, not a TaskManager")
+        if not hasattr(found, part):
+            raise ConfigError(f"{path!r}: {module_name} has no {attribute!r}")
+        found = getattr(found, part)
     return found
 
 
@@ -61,8 +79,19 @@ def choose(app: str | None, backend: str | None) -> TaskManager:
 @asynccontextmanager
 async def opened(app: str | None, backend: str | None) -> AsyncGenerator[TaskManager]:
     """The manager, open as long as the command lasts."""
-    async with choose(app, backend) as manager:
+    chosen = choose(app, backend)
+    if app is None:
+        await _check_there_is_something(chosen.backend)
+    async with chosen as manager:
         yield manager
+
+
+async def _check_there_is_something(store: Store) -> None:
+    """Refuse what looks like a slip: to open it would make a new file, or new tables in somebody's database."""
+    if isinstance(store, LaidOutBackend) and not (await store.layout()).version:
+        raise ConfigError(
+            "there is nothing of outlive at this backend; is the URL right? `outlive migrate` prepares it"
+        )
 
 
 def run(command: Callable[[], Coroutine[Any, Any, R]]) -> R:

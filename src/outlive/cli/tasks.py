@@ -3,18 +3,19 @@
 import csv
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from outlive.admin.pages.tasks import neutral
 from outlive.admin.query import QueryError, parse
-from outlive.admin.search import every_match, search
-from outlive.cli.printing import ago, as_json, console, details, span, table
-from outlive.cli.target import App, AsJson, Backend, opened, run
+from outlive.admin.search import every_match, matches, search
+from outlive.cli.printing import ago, as_json, console, details, progress, span, table
+from outlive.cli.target import App, AsJson, Backend, Yes, opened, run
 from outlive.core.record import TaskRecord
 from outlive.errors import ConfigError, OutliveError, UnknownTaskError
 from outlive.manager import TaskManager
@@ -28,7 +29,6 @@ Words = Annotated[
 ]
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of tasks.")]
 Where = Annotated[str | None, typer.Option("--where", help="All tasks that match, as in `outlive tasks`.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -68,26 +68,40 @@ def show(task_id: str, app: App = None, backend: Backend = None, json: AsJson = 
         if record is None:
             raise UnknownTaskError(f"there is no task {task_id!r}")
         if json:
-            as_json(record.to_dict())
+            as_json(record.to_dict() | {"trace_id": record.trace_id})
         else:
             _print_one(record)
 
     run(command)
 
 
-def retry(ids: Ids = None, where: Where = None, yes: Yes = False, app: App = None, backend: Backend = None) -> None:  # noqa: FBT002
+def retry(
+    ids: Ids = None,
+    where: Where = None,
+    yes: Yes = False,  # noqa: FBT002 - an option
+    app: App = None,
+    backend: Backend = None,
+    json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Run ended tasks again under the same id."""
-    _act("retry", TaskManager.requeue, ids, where, app, backend, yes=yes)
+    _act("retry", TaskManager.requeue, ids, where, app, backend, yes=yes, json=json)
 
 
-def cancel(ids: Ids = None, where: Where = None, yes: Yes = False, app: App = None, backend: Backend = None) -> None:  # noqa: FBT002
+def cancel(
+    ids: Ids = None,
+    where: Where = None,
+    yes: Yes = False,  # noqa: FBT002 - an option
+    app: App = None,
+    backend: Backend = None,
+    json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Cancel what has not started, and ask what runs to end."""
 
     async def end(manager: TaskManager, task_id: str) -> None:
         if not await manager.cancel(task_id, "cancelled from the command line"):
             raise OutliveError(f"task {task_id} has already ended")
 
-    _act("cancel", end, ids, where, app, backend, yes=yes)
+    _act("cancel", end, ids, where, app, backend, yes=yes, json=json)
 
 
 def enqueue(
@@ -107,7 +121,10 @@ def enqueue(
             if known is None:
                 names = ", ".join(sorted(definition.display_name for definition in manager.registry))
                 raise ConfigError(f"no function {function!r} is declared; there are {names}")
-            task = await manager.using(queue=queue).enqueue(known[0], *positional, **named)
+            try:
+                task = await manager.using(queue=queue).enqueue(known[0], *positional, **named)
+            except TypeError as error:  # what a wrong call in code is
+                raise ConfigError(f"{function} cannot be called so: {error}") from error
         as_json({"task_id": task.id}) if json else console.print(task.id)
 
     run(command)
@@ -122,20 +139,32 @@ def export(
     backend: Backend = None,
 ) -> None:
     """Write the tasks that match as CSV or as lines of JSON."""
+    if format not in _WRITERS:
+        raise typer.BadParameter(f"{format!r} is not known; use csv or jsonl", param_hint="--format")
 
     async def command() -> None:
-        if format not in ("csv", "jsonl"):
-            raise ConfigError(f"--format {format!r} is not known; use csv or jsonl")
         async with opened(app, backend) as manager:
-            records, _ = await every_match(manager, _query(words), limit)
-        text = _csv if format == "csv" else _jsonl
-        if output is None:
-            text(records, sys.stdout)
-        else:
-            with output.open("w", newline="", encoding="utf-8") as file:
-                text(records, file)
+            with _opened_for_writing(output) as file, progress("writing", quiet=output is None) as done:
+                write, written = _WRITERS[format](file), 0
+                async for record in matches(manager, _query(words), limit):
+                    write(record)
+                    written += 1
+                    done(written)
 
     run(command)
+
+
+@contextmanager
+def _opened_for_writing(output: Path | None) -> Generator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        file = output.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
+    with file:
+        yield file
 
 
 # -- acting on many ------------------------------------------------------------------------------
@@ -150,13 +179,20 @@ def _act(
     backend: str | None,
     *,
     yes: bool,
+    json: bool,
 ) -> None:
-    async def command() -> int:
+    async def command() -> Mapping[str, str]:
         async with opened(app, backend) as manager:
             chosen = await _chosen(manager, ids, where)
             if where is not None and not yes:
-                typer.confirm(f"{verb} {len(chosen)} tasks?", abort=True)
-            return await _each(manager, chosen, action)
+                typer.confirm(f"{verb} {len(chosen)} tasks?", abort=True, err=True)
+            with progress(verb, len(chosen), quiet=json) as done:
+                refused = await _each(manager, chosen, action, done)
+        if json:
+            as_json({"done": len(chosen) - len(refused), "refused": refused})
+        else:
+            console.print(f"{len(chosen) - len(refused)} done, {len(refused)} refused")
+        return refused
 
     if run(command):
         raise typer.Exit(1)
@@ -172,19 +208,20 @@ async def _chosen(manager: TaskManager, ids: list[str] | None, where: str | None
 
 
 async def _each(
-    manager: TaskManager, ids: Iterable[str], action: Callable[[TaskManager, str], Awaitable[object]]
-) -> int:
-    """Do it to each, say what could not be done, and give how many that were."""
-    done = refused = 0
-    for task_id in ids:
+    manager: TaskManager,
+    ids: Iterable[str],
+    action: Callable[[TaskManager, str], Awaitable[object]],
+    done: Callable[[int], None],
+) -> dict[str, str]:
+    """Do it to each, say what could not be done, and give why, by the ids."""
+    refused: dict[str, str] = {}
+    for count, task_id in enumerate(ids, 1):
         try:
             await action(manager, task_id)
         except OutliveError as error:
-            refused += 1
+            refused[task_id] = str(error)
             typer.secho(f"outlive: {error}", fg=typer.colors.RED, err=True)
-        else:
-            done += 1
-    console.print(f"{done} done, {refused} refused")
+        done(count)
     return refused
 
 
@@ -217,13 +254,14 @@ def _print(records: Iterable[TaskRecord]) -> None:
 
 
 def _print_one(record: TaskRecord) -> None:
-    shown = record.to_dict()
+    shown = record.to_dict() | {"trace_id": record.trace_id}
     for name in ("logs", "stacktrace", "history"):
         shown.pop(name, None)
     details(shown)
     for attempt in record.history:
         console.rule(f"attempt {attempt.number}: {attempt.outcome or 'running'}", align="left")
-        details({"began": attempt.started_at, "ended": attempt.ended_at, "owner": attempt.owner})
+        error = None if attempt.stacktrace else attempt.error
+        details({"began": attempt.started_at, "ended": attempt.ended_at, "owner": attempt.owner, "error": error})
         if attempt.stacktrace:
             console.print(attempt.stacktrace, markup=False, highlight=False)
     if record.logs:
@@ -246,15 +284,20 @@ _COLUMNS = (
 )
 
 
-def _csv(records: Iterable[TaskRecord], file: Any) -> None:
+def _csv(file: TextIO) -> Callable[[TaskRecord], object]:
     writer = csv.writer(file)
     writer.writerow(_COLUMNS)
-    for record in records:
+
+    def write(record: TaskRecord) -> None:
         values = record.to_dict()
         cells = (values.get(name) for name in _COLUMNS)
         writer.writerow(neutral(cell) if isinstance(cell, str) else cell for cell in cells)
 
+    return write
 
-def _jsonl(records: Iterable[TaskRecord], file: Any) -> None:
-    for record in records:
-        file.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
+
+def _jsonl(file: TextIO) -> Callable[[TaskRecord], object]:
+    return lambda record: file.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
+
+
+_WRITERS = {"csv": _csv, "jsonl": _jsonl}

@@ -1,17 +1,18 @@
 """Commands that run tasks: worker, and whether one is healthy; demo."""
 
-import json
 import subprocess
 import sys
 import time
+from json import loads as parse
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from outlive.cli.printing import as_json
 from outlive.cli.serve import work
 from outlive.cli.supervisor import Supervisor
-from outlive.cli.target import load, run
+from outlive.cli.target import AsJson, load, run
 
 #: Seconds without a word from a worker after which it is not healthy.
 _SILENT = 30.0
@@ -46,16 +47,20 @@ def worker(
 def health(
     file: Annotated[Path, typer.Argument(help="The --health-file of a worker.")],
     max_age: Annotated[float, typer.Option(help="Seconds without a word after which it is not healthy.")] = _SILENT,
+    json: AsJson = False,  # noqa: FBT002 - an option
 ) -> None:
     """Say whether a worker is healthy: 0 if it is, 1 if not. For the health check of a container."""
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = parse(file.read_text(encoding="utf-8"))
         age = time.time() - file.stat().st_mtime
     except (OSError, ValueError) as error:
         typer.echo(f"no worker has written {file}: {error}", err=True)
         raise typer.Exit(1) from None
     healthy = age <= max_age and said["backend"] == "ok"
-    typer.echo(f"{'healthy' if healthy else 'not healthy'}: {said}, {age:.0f} s ago")
+    if json:
+        as_json({"healthy": healthy, "age": age, **said})
+    else:
+        typer.echo(f"{'healthy' if healthy else 'not healthy'}: {said}, {age:.0f} s ago")
     raise typer.Exit(0 if healthy else 1)
 
 

@@ -135,6 +135,15 @@ class CannotRun:
 
 
 @dataclass(frozen=True, slots=True)
+class NotRepeated:
+    """A record is interrupted, because instance after instance has died while it ran."""
+
+    task_id: str
+    func_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BackendTrouble:
     """The backend refuses writes; those that must not be lost are held and tried again."""
 
@@ -181,6 +190,7 @@ RuntimeEvent = (
     | TurnLost
     | InstanceRescued
     | CannotRun
+    | NotRepeated
     | BackendTrouble
     | BackendRecovered
     | ServiceFailed

@@ -116,3 +116,18 @@ class Statement:
 
     text: str
     values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which schema a backend has, 0 where it has none yet, and what would bring it to the one that is known here."""
+
+    version: int
+    known: int
+    #: What `open` would apply; empty where there is nothing to do, and where it is nothing that a person could.
+    script: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether `open` would change nothing."""
+        return self.version >= self.known

@@ -1,5 +1,6 @@
 """The record of one accepted run, as everybody outside the runtime sees it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -135,6 +136,12 @@ class TaskRecord:
         if self.start_time is None or self.end_time is None:
             return None
         return (self.end_time - self.start_time).total_seconds()
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace of whoever asked for it, as OpenTelemetry shows it; None where nobody traces."""
+        parent = json.loads(self.options).get("trace", {}).get("traceparent") if self.options else None
+        return None if parent is None else str(parent).split("-")[1]
 
     @property
     def is_encrypted(self) -> bool:

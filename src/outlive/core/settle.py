@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from outlive.core.moves import Settle
-from outlive.core.record import TaskRecord
+from outlive.core.moves import Settle, Start
+from outlive.core.record import AttemptRecord, TaskRecord
 from outlive.core.retry import RetryPolicy
 from outlive.core.states import Event, TaskStatus
 from outlive.core.text import storable
@@ -61,7 +61,7 @@ class Attempt:
     deaths: int = 0
 
 
-#: A task that has killed so many workers in a row is not given another.
+#: A task that has killed so many workers or instances in a row is not given another.
 MOST_DEATHS = 3
 
 #: How the error of an attempt begins whose worker process has ended before the body did.
@@ -74,6 +74,34 @@ def deaths_in_a_row(record: TaskRecord) -> int:
     counted = failed[max(0, len(failed) - record.attempts) :]
     deaths = takewhile(lambda attempt: (attempt.error or "").startswith(WORKER_DIED), reversed(counted))
     return sum(1 for _ in deaths)
+
+
+#: How the error of an attempt begins whose instance has died while it ran.
+INSTANCE_DIED = "its instance "
+
+
+def dead_instances_in_a_row(record: TaskRecord) -> int:
+    """How many instances have died while they ran it, since an attempt of it came to an end by itself.
+
+    Those that were only shut down count neither way.
+    """
+    endings = [attempt.error or "" for attempt in reversed(record.history) if not _was_shut_down(attempt)]
+    return sum(1 for _ in takewhile(lambda error: error.startswith(INSTANCE_DIED), endings))
+
+
+def _was_shut_down(attempt: AttemptRecord) -> bool:
+    return attempt.outcome is TaskStatus.INTERRUPTED and attempt.error is None
+
+
+def not_repeated(record: TaskRecord, owner: str, deaths: int, now: float) -> tuple[Start, Settle]:
+    """What ends a record that has taken `deaths` instances with it: an attempt of `owner` in which nothing is run.
+
+    Its error parts what was before from what a person may ask for.
+    """
+    reason = f"not repeated, because {deaths} instances in a row have died while they ran it"
+    start = Start(record.id, record.fence, owner, now)
+    end = Settle(record.id, record.fence + 1, Event.INTERRUPT, TaskStatus.INTERRUPTED, now, error=reason, reason=reason)
+    return start, end
 
 
 def settle(attempt: Attempt, outcome: Outcome, now: float, chance: float) -> Settle:

@@ -20,6 +20,8 @@ except ImportError as error:
         'traces need the library opentelemetry-api; install it with pip install "outlive[otel]"'
     ) from error
 
+__all__ = ["OpenTelemetryTracer"]
+
 #: W3C `traceparent` and `tracestate`, whatever the application itself speaks to others.
 _FORMAT = TraceContextTextMapPropagator()
 

@@ -18,6 +18,8 @@ except ImportError as error:
         'metrics need the library prometheus-client; install it with pip install "outlive[prometheus]"'
     ) from error
 
+__all__ = ["PrometheusMetrics"]
+
 #: Seconds; tasks take from milliseconds to hours.
 BUCKETS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 

@@ -23,6 +23,8 @@ def log_event(event: events.RuntimeEvent) -> None:
             _task.warning("task %s (%s) is no longer this instance's; what it did is not recorded", task_id, func_name)
         case events.CannotRun(task_id, func, reason):
             _task.warning("task %s (%s) stays pending: %s", task_id, func, reason)
+        case events.NotRepeated(task_id, func_name, reason):
+            _task.error("task %s (%s) is interrupted: %s", task_id, func_name, reason)
         case _:
             _log_runtime(event)
 

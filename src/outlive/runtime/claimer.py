@@ -6,10 +6,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from outlive.core.events import CannotRun
+from outlive.core.events import CannotRun, NotRepeated
 from outlive.core.moves import Cancel, Enqueue, Release
 from outlive.core.record import TaskRecord
-from outlive.core.settle import Cancelled, deaths_in_a_row
+from outlive.core.settle import (
+    MOST_DEATHS,
+    Cancelled,
+    Interrupted,
+    dead_instances_in_a_row,
+    deaths_in_a_row,
+    not_repeated,
+)
 from outlive.core.states import TaskStatus
 from outlive.definitions.limits import limits_of
 from outlive.definitions.options import decode_options
@@ -57,10 +64,7 @@ class Claimer(Service):
             limit = min(CLAIM, room)
             claim = await self._backend.claim(self._wanted(limit))
             for number, record in enumerate(claim.records, 1):
-                if record.cancel_requested:
-                    self._cancel(record)
-                else:
-                    self._take(record, await self._deaths_of(record))
+                await self._go_on_with(record)
                 if not number % AT_ONCE:
                     await asyncio.sleep(0)
             if len(claim.records) < limit:
@@ -68,6 +72,26 @@ class Claimer(Service):
                 if claim.next_at is not None:
                     self._wake_for(claim.next_at)
                 return
+
+    async def _go_on_with(self, record: TaskRecord) -> None:
+        if record.cancel_requested:
+            self._cancel(record)
+            return
+        whole = await self._with_history(record)
+        deaths = dead_instances_in_a_row(whole)
+        if deaths >= MOST_DEATHS:
+            self._give_up(record, deaths)
+        else:
+            self._take(record, deaths_in_a_row(whole))
+
+    async def _with_history(self, record: TaskRecord) -> TaskRecord:
+        """The record with its attempts, where it may be one of those that kill what runs them."""
+        in_processes = record.executor == "process" and record.attempts
+        uncounted = record.fence - record.attempts
+        if in_processes or (record.requeue_on_interrupt and uncounted >= MOST_DEATHS):
+            with suppress(BackendError):  # it was claimed and has to go on; the next death is counted again
+                return await self._backend.get(record.id) or record
+        return record
 
     def _wanted(self, limit: int) -> Wanted:
         return Wanted(
@@ -91,14 +115,6 @@ class Claimer(Service):
             "this function is not declared where the record was last looked at (renamed or removed?); "
             "it runs in an instance that declares it",
         )
-
-    async def _deaths_of(self, record: TaskRecord) -> int:
-        if record.executor != "process" or not record.attempts:
-            return 0
-        with suppress(BackendError):  # it was claimed and has to go on; the next death is counted again
-            whole = await self._backend.get(record.id)
-            return 0 if whole is None else deaths_in_a_row(whole)
-        return 0
 
     def _take(self, record: TaskRecord, deaths: int) -> None:
         try:
@@ -137,6 +153,15 @@ class Claimer(Service):
         task = self._store.welcome_back(record.id)
         if task is not None:
             task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
+
+    def _give_up(self, record: TaskRecord, deaths: int) -> None:
+        moves = not_repeated(record, self._instance, deaths, self.clock.now())
+        self._journal.write(moves)
+        reason = str(moves[1].reason)
+        self.emit(NotRepeated(record.id, record.func_name, reason))
+        task = self._store.welcome_back(record.id)
+        if task is not None:
+            task.mark_finished(TaskStatus.INTERRUPTED, Interrupted(reason))
 
     def _refuse(self, record: TaskRecord, reason: str) -> None:
         self._refused.add(record.id)

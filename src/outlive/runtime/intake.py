@@ -104,8 +104,8 @@ class Intake:
 
     def trace(self, task: Task[Any]) -> None:
         """Keep with a task who asked for it; what fires by itself nobody did."""
-        if self._process.tracer is not None:
-            task.facts.options = with_trace(task.facts.options, self._process.tracer.accept(task.facts))
+        if self._process.trace is not None:
+            task.facts.options = with_trace(task.facts.options, self._process.trace(task.facts))
 
     def _check_leaves(self, definition: Definition, effective: EffectiveConfig, timing: str) -> None:
         """Refuse what only this process could run, which runs nothing."""

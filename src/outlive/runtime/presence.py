@@ -1,6 +1,7 @@
 """Being alive, and noticing who is not."""
 
 from outlive.core.events import InstanceRescued
+from outlive.core.settle import INSTANCE_DIED
 from outlive.ports import WORK, Backend
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.herald import Herald
@@ -39,7 +40,7 @@ class Rescuer(Service):
         """Rescue from every instance that is lost."""
         now = self.clock.now()
         for lost in await self._backend.lost(now, self._lease, self._instance.id):
-            rescue = await self._backend.rescue(lost, now, f"its instance {lost} died", if_lost=True)
+            rescue = await self._backend.rescue(lost, now, f"{INSTANCE_DIED}{lost} died", if_lost=True)
             if rescue.is_alive:
                 continue
             self.emit(InstanceRescued(lost, len(rescue.requeued), len(rescue.interrupted)))

@@ -1,14 +1,15 @@
 """What every part of one process shares."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 
+from outlive.core.moves import Enqueue
 from outlive.core.queues import QueueConfig
 from outlive.core.states import TaskStatus
 from outlive.definitions.registry import TaskRegistry
 from outlive.definitions.schedule import Plan
 from outlive.errors import ConfigError, NotInitializedError
-from outlive.ports import Clock, Emit, Instance, Tracer
+from outlive.ports import Clock, Emit, Instance
 from outlive.runtime import forks
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.store import TaskStore
@@ -87,8 +88,8 @@ class Process:
     plan: Plan = field(default_factory=Plan)
     #: How the tests of an application have it run.
     rehearsal: Rehearsal | None = None
-    #: Follows runs from their callers to their attempts.
-    tracer: Tracer | None = None
+    #: Is asked when a run is accepted, and given what it gives back at each attempt; None where nobody traces.
+    trace: Callable[[Enqueue], Mapping[str, str]] | None = None
     #: Where it was made.
     born: int = field(default_factory=lambda: forks.here)
     duty: Duty = field(default_factory=Duty)

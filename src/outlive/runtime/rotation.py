@@ -1,6 +1,6 @@
 """Writes records under the newest key."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from outlive.core.filter import EVERYTHING, Page
@@ -28,7 +28,9 @@ class Rotation:
     unreadable: Sequence[str]
 
 
-async def rotate(backend: Backend, journal: Journal, cipher: FernetCipher) -> Rotation:
+async def rotate(
+    backend: Backend, journal: Journal, cipher: FernetCipher, seen_so_far: Callable[[int], None] = lambda _: None
+) -> Rotation:
     """Go through all records; harmless beside running instances, and when it is repeated."""
     seen, rewritten = 0, 0
     unreadable: list[str] = []
@@ -48,6 +50,7 @@ async def rotate(backend: Backend, journal: Journal, cipher: FernetCipher) -> Ro
                 moves.append(move)
         # One that has ended meanwhile wrote its result with the newest key, but its arguments are still to be done.
         rewritten += await _write(backend, journal, moves, cipher)
+        seen_so_far(seen)
     return Rotation(seen, rewritten, tuple(unreadable))
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -6,7 +7,19 @@ from hypothesis import strategies as st
 
 from outlive.core.record import AttemptRecord, TaskRecord
 from outlive.core.retry import RetryPolicy
-from outlive.core.settle import WORKER_DIED, Attempt, Cancelled, Failed, Interrupted, Succeeded, deaths_in_a_row, settle
+from outlive.core.settle import (
+    INSTANCE_DIED,
+    WORKER_DIED,
+    Attempt,
+    Cancelled,
+    Failed,
+    Interrupted,
+    Succeeded,
+    dead_instances_in_a_row,
+    deaths_in_a_row,
+    not_repeated,
+    settle,
+)
 from outlive.core.states import Event, TaskStatus, may
 
 NOW = 1_000.0
@@ -164,3 +177,29 @@ def test_deaths_of_workers_are_counted_in_the_attempts(ends, attempts, deaths):
     record = TaskRecord("id", "f", "f", TaskStatus.PENDING, now, now, attempts=attempts, history=history)
 
     assert deaths_in_a_row(record) == deaths
+
+
+@pytest.mark.parametrize(
+    ("ends", "deaths"),
+    [
+        pytest.param("", 0, id="new"),
+        pytest.param("ddd", 3, id="three deaths"),
+        pytest.param("fdd", 2, id="after a failure"),
+        pytest.param("ddf", 0, id="before a failure"),
+        pytest.param("didi", 2, id="with deploys between"),
+        pytest.param("dddn", 0, id="not repeated"),
+        pytest.param("dddnd", 1, id="since a person asked"),
+    ],
+)
+def test_deaths_of_instances_are_counted_in_the_attempts(ends, deaths):
+    now = datetime.now(UTC)
+    record = TaskRecord("id", "f", "f", TaskStatus.PENDING, now, now)
+    outcomes = {
+        "d": (TaskStatus.INTERRUPTED, f"{INSTANCE_DIED}x died"),
+        "f": (TaskStatus.FAILED, "no"),
+        "i": (TaskStatus.INTERRUPTED, None),
+        "n": (TaskStatus.INTERRUPTED, not_repeated(record, "me", 3, NOW)[1].error),
+    }
+    history = [AttemptRecord(n, now, now, *outcomes[end], None, "me") for n, end in enumerate(ends, 1)]
+
+    assert dead_instances_in_a_row(replace(record, history=history)) == deaths

@@ -14,7 +14,7 @@ from outlive.backends.postgres.connections import Connections, Lane
 from outlive.backends.postgres.leases import PostgresLeases
 from outlive.backends.postgres.listener import Listener
 from outlive.backends.postgres.rows import Reader, queue, schedule
-from outlive.backends.postgres.schema import prepare, quoted
+from outlive.backends.postgres.schema import layout, prepare, quoted
 from outlive.backends.postgres.server_time import ServerTime
 from outlive.backends.postgres.statements import query
 from outlive.backends.postgres.writer import Claims, Writer, take_all, unhindered
@@ -26,7 +26,7 @@ from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import LIVE, TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError
-from outlive.ports import Claim, Due, Instance, InstanceState, Notifier, Rescue, Statement, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Layout, Notifier, Rescue, Statement, Wanted
 
 #: Above every id, so the page before it is the first.
 _AFTER_ALL = chr(0x10FFFF)
@@ -93,6 +93,30 @@ class PostgresBackend:
             await self._connections.close()
             raise
         self._is_open = True
+
+    async def layout(self) -> Layout:
+        """Look at the schema of the database."""
+        await self._connections.open()
+        try:
+            async with self._connections.borrowed() as connection:
+                return await layout(connection, self._schema)
+        finally:
+            await self._connections.close()
+
+    async def exposures(self) -> Sequence[str]:
+        """What the settings of the server let be lost."""
+        [settings] = await self._query("durability")
+        exposed: list[str] = []
+        if settings["fsync"] == "off":
+            exposed.append("fsync is off: a crash of the server's machine may lose and damage everything")
+        if settings["synchronous_commit"] == "off":
+            exposed.append("synchronous_commit is off: a crash of the server may lose the last moments")
+        return exposed
+
+    @property
+    def clock_ahead(self) -> float:
+        """How far the server's clock is ahead."""
+        return self._time.ahead
 
     def _start_as_child(self) -> None:
         if not isinstance(self._source, str):

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from outlive.backends.postgres.connections import Connection
+import asyncpg
+
+from outlive.backends.postgres.connections import Connection, told
 from outlive.backends.postgres.statements import headers, migrations, query
+from outlive.core.exchange import Layout
 from outlive.errors import BackendError
 
 #: Generated columns came with 12; 13 is the oldest that is still known to be asked for.
@@ -25,6 +28,45 @@ async def prepare(connection: Connection, schema: str | None) -> str:
             await connection.execute(query("schema_lock").text)
             await _migrate(connection)
     return await _name(connection)
+
+
+async def layout(connection: Connection, schema: str | None) -> Layout:
+    """What `prepare` would do to the database."""
+    known, version, text = migrations()[-1][0], 0, ""
+    if (await _existing(connection))[0]:
+        await _is_current(connection)
+        version, _ = await _version(connection)
+    if version < known:
+        is_there = schema is None or await connection.fetchval(query("schema_known").text, schema)
+        text = script(version, schema, is_there=is_there)
+    return Layout(version, known, text)
+
+
+def script(present: int, schema: str | None, *, is_there: bool) -> str:
+    """What `prepare` would do to a database with this schema, for a person who wants to see it or do it."""
+    parts = ["begin;"]
+    if schema is not None:
+        parts += [] if is_there else [f"create schema if not exists {quoted(schema)};"]
+        parts.append(f"set local search_path to {quoted(schema)};")
+    parts += [f"{query('schema_lock').text};", f"{query('schema_create').text};", ""]
+    for version, text in migrations():
+        if version > present:
+            oldest = headers(text, "compatible from")[0]
+            noted = query("schema_note").text.replace("$1", str(version)).replace("$2", oldest)
+            parts += [f"-- {version}", text.strip(), f"{noted};", ""]
+    return "\n".join([*parts, "commit;"])
+
+
+async def drop(url: str, schema: str) -> None:
+    """Delete a schema with all that is in it."""
+    try:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(f"drop schema if exists {quoted(schema)} cascade")
+        finally:
+            await connection.close()
+    except Exception as error:
+        raise told(error) from error
 
 
 def quoted(name: str) -> str:

@@ -16,8 +16,8 @@ from outlive.backends.redis.clock import ServerClock
 from outlive.backends.redis.hearing import Hearing
 from outlive.backends.redis.leases import RedisLeases
 from outlive.backends.redis.link import REPEATS, Link
-from outlive.backends.redis.schema import bring_up_to_date
-from outlive.backends.redis.server import check_server
+from outlive.backends.redis.schema import bring_up_to_date, layout
+from outlive.backends.redis.server import check_server, exposures
 from outlive.backends.redis.wire import as_told, optional, to_text
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
@@ -27,7 +27,7 @@ from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Layout, Rescue, Wanted
 
 #: Records that one script takes from an owner or deletes, and moves of a batch: 2 to 3 ms, in which nobody is served.
 AT_ONCE = 200
@@ -103,6 +103,25 @@ class RedisBackend:
             raise
         self._client, self._link = client, link
         self._hearing = Hearing(link, self.notifier)
+
+    async def layout(self) -> Layout:
+        """Look at the layout of the keys."""
+        client = self._make_client()
+        try:
+            link = Link(client, self._prefix)
+            await check_server(link)
+            return await layout(link)
+        finally:
+            await self._close_client(client)
+
+    async def exposures(self) -> Sequence[str]:
+        """What the settings of the server let be lost."""
+        return await exposures(self._linked())
+
+    @property
+    def clock_ahead(self) -> float:
+        """How far the server's clock is ahead."""
+        return self._clock.ahead
 
     async def close(self) -> None:
         """Forget the instances that joined here and close the connections."""
@@ -369,3 +388,14 @@ class RedisBackend:
         link = self._linked()
         for text in texts:
             await link.command("PUBLISH", link.channel, text)
+
+
+async def erase(url: str, prefix: str) -> None:
+    """Delete all keys under a prefix."""
+    client: Any = client_for(url, {})
+    try:
+        keys = [key async for key in client.scan_iter(match=f"{{{prefix}}}:*", count=1000)]
+        for start in range(0, len(keys), 1000):
+            await client.unlink(*keys[start : start + 1000])
+    finally:
+        await close_client(client)

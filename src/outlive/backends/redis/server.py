@@ -30,6 +30,27 @@ async def check_server(link: Link) -> None:
         )
 
 
+async def exposures(link: Link) -> list[str]:
+    """What the settings of the server let be lost."""
+    told = _facts(await link.command("INFO"))
+    exposed: list[str] = []
+    if told.get("maxmemory_policy", "noeviction") != "noeviction":
+        exposed.append(f"maxmemory-policy {told['maxmemory_policy']}: a full server deletes tasks; set noeviction")
+    if told.get("aof_enabled") != "1":
+        exposed.append("appendonly no: a crash of the server loses all since its last snapshot; set appendonly yes")
+    elif await _appendfsync(link) not in ("always", None):
+        exposed.append("appendfsync everysec: a crash of the server may lose two seconds; set appendfsync always")
+    return exposed
+
+
+async def _appendfsync(link: Link) -> str | None:
+    try:
+        reply = await link.command("CONFIG", "GET", "appendfsync")
+    except faults.TROUBLE:  # managed servers do not say
+        return None
+    return str(reply[1].decode()) if len(reply) > 1 else None
+
+
 def _facts(reply: bytes) -> dict[str, str]:
     lines = (line.partition(":") for line in reply.decode(errors="replace").splitlines())
     return {name: value for name, colon, value in lines if colon}

@@ -1,5 +1,6 @@
 """The backend: each verb of the port, handed to the thread that does it."""
 
+import asyncio
 import json
 import os
 import socket
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from outlive.backends.sqlite import handover, presence, queues, rows, schedules
+from outlive.backends.sqlite import handover, presence, queues, rows, schedules, schema
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
@@ -25,7 +26,7 @@ from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Statement, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Layout, Rescue, Statement, Wanted
 
 W = TypeVar("W", bound=Workers[Any])
 
@@ -101,6 +102,25 @@ class SqliteBackend:
             self._writers = self._readers = None
             await readers.stop()
             await writers.stop()
+
+    async def layout(self) -> Layout:
+        """Look at the schema of the file."""
+        return await asyncio.to_thread(self._layout)
+
+    def _layout(self) -> Layout:
+        if self.path.parent.is_dir() and not self.path.exists():
+            return schema.layout(None, self.path)
+        link = self._reader()
+        try:
+            return link.use(partial(schema.layout, path=self.path))
+        finally:
+            link.close()
+
+    async def exposures(self) -> Sequence[str]:
+        """What the way of writing lets be lost."""
+        if self._synchronous == "FULL":
+            return []
+        return ["synchronous=NORMAL: a power cut may lose the last moments; FULL, the default, keeps them"]
 
     # -- writing ---------------------------------------------------------------------------------
 

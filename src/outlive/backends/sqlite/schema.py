@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from outlive.backends.sqlite.statements import migrations, sql
+from outlive.core.exchange import Layout
 from outlive.errors import BackendError
 
 #: UPDATE ... FROM came with 3.33, and the library may use RETURNING.
@@ -32,6 +33,26 @@ def is_current(connection: sqlite3.Connection, path: Path) -> bool:
             f"this one knows {known}: upgrade outlive"
         )
     return version >= known
+
+
+def layout(connection: sqlite3.Connection | None, path: Path) -> Layout:
+    """What `migrate` would do to the file; None stands for one that is not there."""
+    known = migrations()[-1][0]
+    if connection is None:
+        return Layout(0, known, script(0))
+    is_current(connection, path)
+    version, _ = _version(connection)
+    return Layout(version, known, script(version))
+
+
+def script(present: int) -> str:
+    """What `migrate` would do to a file with this schema, for a person who wants to see it or do it."""
+    parts: list[str] = []
+    for version, text in migrations():
+        if version > present:
+            noted = sql("schema_note").replace("?, ?", f"{version}, {compatible_from(text)}")
+            parts += [f"-- {version}", text.strip(), f"{noted};", ""]
+    return "\n".join(["begin immediate;", f"{sql('schema_create')};", "", *parts, "commit;"]) if parts else ""
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -26,7 +26,7 @@ with rescued as (
 died as (
     -- `old` is the record as it was before this statement.
     insert into outlive_attempt (task_id, number, started_at, ended_at, outcome, error, stacktrace, owner)
-    select old.id, old.fence, old.started_at, to_timestamp(:now::float8), 'interrupted', old.error, old.stacktrace, old.owner
+    select old.id, old.fence, old.started_at, to_timestamp(:now::float8), 'interrupted', :reason, old.stacktrace, old.owner
     from rescued join outlive_record as old on old.id = rescued.id
     where rescued.starts_anew
     on conflict do nothing

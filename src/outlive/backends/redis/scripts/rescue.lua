@@ -9,6 +9,7 @@ local now, reason = asked.now, asked.reason
 
 local function repeat_later(id, record)
     local key = P .. 'r:' .. id
+    record.error = reason
     remember_attempt(id, record, 'interrupted', now)
     call('hset', key, 'run_at', now)
     call('hincrby', key, 'attempts', -1)

@@ -1,0 +1,46 @@
+"""Puts the figures of a run into `docs/scaling.md`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.measure import Section, number
+from benchmarks.page import table, wide
+
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+TITLE = "What one process and one server carry"
+
+
+def updated(text: str, sections: Sequence[Section], about: Sequence[tuple[str, str]], picture: str) -> str:
+    """The page with the figures of this run; as it was where the run has none."""
+    section = next((one for one in sections if one.title == TITLE and one.data), None)
+    if section is None:
+        return text
+    before, _, rest = text.partition(BEGIN)
+    return "\n".join(
+        [f"{before}{BEGIN}", *_figures(section, sections, dict(about), picture), END + rest.partition(END)[2]]
+    )
+
+
+def _figures(section: Section, sections: Sequence[Section], about: Mapping[str, str], picture: str) -> Iterator[str]:
+    loads, demands = section.tables
+    yield f"Measured {about['Date']} on {about['Machine']}."
+    yield from ("", "## What one process and one server carry", "", section.method, "", *wide(demands), "")
+    yield from (picture, "") if picture else ()
+    yield from _sentences(section.data)
+    yield from ("", "### How far the model holds", "", *wide(loads), "", *table(section), "")
+    growth = next((one for one in sections if one.title == "How cost grows"), None)
+    if growth is not None:
+        yield from ("### By size", "", growth.method, "", *(line for one in growth.tables for line in wide(one)))
+
+
+def _sentences(data: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in data.items():
+        model, most = found["model"], found["most"]["rate"]
+        half = most / 2
+        wait = model["idle"] + model["slope"]
+        text = f"- **{name}**: one process runs {number(most)} tasks a second at most"
+        text += f"; at {number(half)} the model says that one waits {number(wait)} ms"
+        if model["busy_server"] and model["busy_process"]:
+            share = model["busy_process"] / model["busy_server"]
+            text += f"; a processor of the server keeps up with {share:.1f} busy processes"
+        yield f"{text}."
