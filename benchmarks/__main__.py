@@ -14,6 +14,7 @@ from benchmarks.machine import machine
 from benchmarks.measure import Options, Section
 from benchmarks.page import cells, page
 from benchmarks.scaling_page import updated
+from benchmarks.watching import is_open
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, SCALING = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scaling.md"
@@ -30,6 +31,7 @@ MEASURES = (
     "lists",
     "postgres",
     "redis_backend",
+    "with_dashboard",
     "schedules",
     "dashboard",
     "requests_peers",
@@ -43,7 +45,8 @@ MEASURES = (
 def main() -> None:
     """Measure, print, write."""
     given = _arguments()
-    options = Options(given.full, given.folder, given.dashboard)
+    options = Options(given.full, given.folder)
+    is_open.set(given.dashboard)
     began, about = time.monotonic(), list(machine(given.folder))
     sections = [measure(name, options) for name in given.only or MEASURES]
     about.append(("Took", f"{time.monotonic() - began:.0f} s, {_form(options)}"))
@@ -89,7 +92,9 @@ def measure(name: str, options: Options) -> Section:
 def write(about: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None:
     """The page, its pictures, and the figures as JSON."""
     FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps({section.title: section.data for section in sections}, indent=1), encoding="utf-8")
+    FIGURES.write_text(
+        json.dumps({section.title: section.data for section in sections}, indent=1, default=str), encoding="utf-8"
+    )
     pictures = plots.draw(sections, PAGE.parent / "plots")
     PAGE.write_text(page(about, sections, list(pictures.values())), encoding="utf-8")
     there = SCALING.read_text(encoding="utf-8")

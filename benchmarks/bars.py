@@ -121,7 +121,7 @@ BARS = (
         "an open dashboard",
         "none",
         "each bar is met with it, too",
-        [("An open dashboard", "")],
+        [("An open dashboard", ""), ("With a dashboard open", "")],
     ),
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import raw
 from benchmarks.measure import Options, Row, Section, at_least, interleave, ratios, scratch, spread
+from benchmarks.watching import watched
 from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 
 COUNT = 6000
@@ -34,7 +35,7 @@ async def ours(backend: Backend) -> float:
     manager = TaskManager(backend, room=COUNT * 2)
     manager.task()(noop)
     calls = [("ann@example.org",)] * COUNT
-    async with manager:
+    async with manager, watched(manager):
         await (await manager.enqueue(noop, "warm")).result()
         start = time.perf_counter()
         await manager.enqueue_many(noop, calls)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.measure import Options, Row, Section, at_most, number, percentile, scratch
+from benchmarks.watching import watched
 from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 
 RATE = 50
@@ -25,7 +26,7 @@ async def latencies(backend: Backend, seconds: float) -> list[float]:
         found.append((time.perf_counter() - called) * 1e3)
 
     manager.task(name="body")(body)
-    async with manager:
+    async with manager, watched(manager):
         for _ in range(int(seconds * RATE)):
             await manager.enqueue(body, time.perf_counter())
             await asyncio.sleep(1 / RATE)

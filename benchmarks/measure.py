@@ -19,8 +19,6 @@ class Options:
     full: bool
     #: Where files are made; the file system is part of what is measured.
     folder: Path
-    #: Whether a dashboard is open meanwhile.
-    dashboard: bool = False
 
     def rounds(self, usual: int) -> int:
         """How many rounds: three times the usual in the long form, and in the short one what ten minutes allow."""

@@ -1,11 +1,14 @@
 """What a backend carries, from what one task costs each resource: a model small enough to do on paper.
 
-A task needs some seconds of the application's process, some of the server's processors, and its share of a write to
-the disk. The resource that is used up first bounds the rate; the closer a load comes to that, the longer a task waits.
+A task costs the event loop something of its own and something that all tasks share which are written together; the
+more arrive, the more share. The loop's time used up bounds the rate; the closer a load comes to that, the longer a task
+waits. The server's time is of the same form.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+#: A queue that is full has no finite wait; the model ends here.
+FULL = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,61 +18,79 @@ class Load:
     rate: float
     #: Milliseconds from the call to the first line of the body, the median.
     wait: float
-    #: Seconds of the application's processor for each task, and of the server's.
+    #: Seconds for each task: of the thread of the event loop, of the whole process, of the server.
+    loop: float
     process: float
     server: float
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """Fitted to an idle system, to a busy one, and to the most that it takes."""
+class Demand:
+    """Seconds that a task costs: its own, and its part of what `1 + rate * together` tasks share."""
 
-    #: Tasks per second that one process can accept and run.
-    most: float
-    #: Milliseconds of wait with nothing to do, and what is added for each unit of `used / (1 - used)`.
+    own: float
+    shared: float
+    together: float
+
+    def at(self, rate: float) -> float:
+        """Seconds for each task at so many a second."""
+        return self.own + self.shared / (1 + rate * self.together)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Demands, and the wait with nothing to do and what is added for each unit of `used / (1 - used)`."""
+
+    loop: Demand
+    process: Demand
+    server: Demand
     idle: float
     slope: float
-    #: Seconds for each task: of one process and of the server, idle and busy; batches make busy ones cheaper.
-    idle_process: float
-    busy_process: float
-    idle_server: float
-    busy_server: float
 
     def used(self, rate: float) -> float:
-        """The share of the most."""
-        return min(rate / self.most, 0.99)
+        """The share of the event loop's time."""
+        return min(rate * self.loop.at(rate), FULL)
 
     def wait(self, rate: float) -> float:
         """Milliseconds from the call to the first line of the body, the median."""
         used = self.used(rate)
         return self.idle + self.slope * used / (1 - used)
 
-    def process(self, rate: float) -> float:
-        """Seconds of the application's processor for each task."""
-        return self.idle_process + (self.busy_process - self.idle_process) * self.used(rate)
-
-    def server(self, rate: float) -> float:
-        """Seconds of the server's processors for each task."""
-        return self.idle_server + (self.busy_server - self.idle_server) * self.used(rate)
-
-    def used_up(self, rate: float) -> float:
-        """Seconds of either for each task."""
-        return self.process(rate) + self.server(rate)
+    def rate_at(self, used: float) -> float:
+        """Tasks per second that take this share of the event loop's time."""
+        least, most = 0.0, used / self.loop.own
+        for _ in range(60):
+            middle = (least + most) / 2
+            least, most = (middle, most) if middle * self.loop.at(middle) < used else (least, middle)
+        return most
 
 
-def fit(most: Load, idle: Load, busy: Load) -> Model:
-    """Waits through an idle and a busy load, demands through an idle one and a full one."""
-    share = min(busy.rate / most.rate, 0.99)
-    slope = max(busy.wait - idle.wait, 0.0) * (1 - share) / share
-    return Model(most.rate, idle.wait, slope, idle.process, most.process, idle.server, most.server)
+def demand(idle: tuple[float, float], busy: tuple[float, float], full: tuple[float, float]) -> Demand:
+    """Through three pairs of a rate and the seconds at it: through the outer ones, as near as may be to the third."""
+    tried = (_through(idle, full, 10 ** (power / 20)) for power in range(-120, 21))
+    return min(tried, key=lambda one: abs(one.at(busy[0]) - busy[1]))
 
 
-def capacity(model: Model, processors: int) -> Mapping[str, float]:
-    """Tasks per second by what bounds them: one process, and a server on so many processors of its own."""
-    found = {"one process": model.most}
-    if model.busy_server > 0:
-        found["one server"] = processors / model.busy_server
-    return found
+def _through(idle: tuple[float, float], full: tuple[float, float], together: float) -> Demand:
+    alone, shared = 1 / (1 + idle[0] * together), 1 / (1 + full[0] * together)
+    part = max(idle[1] - full[1], 0.0) / (alone - shared)
+    own = full[1] - part * shared
+    return Demand(own, part, together) if own > 0 else Demand(full[1] / 2, full[1] / 2 / shared, together)
+
+
+def fit(full: Load, idle: Load, busy: Load) -> Model:
+    """Demands through an idle, a busy and a full system, waits through the idle and the busy one."""
+    loads = (idle, busy, full)
+    loop = demand(*((one.rate, one.loop) for one in loads))
+    process = demand(*((one.rate, one.process) for one in loads))
+    server = demand(*((one.rate, one.server) for one in loads))
+    share = min(busy.rate * loop.at(busy.rate), FULL)
+    return Model(loop, process, server, idle.wait, max(busy.wait - idle.wait, 0.0) * (1 - share) / share)
+
+
+def capacity(full: Load, processors: int) -> float | None:
+    """Tasks per second that a server on so many processors of its own carries, None where there is no server."""
+    return processors / full.server if full.server else None
 
 
 def error(predicted: float, measured: float) -> float:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Section
-from benchmarks.model import Model
 
 #: Mid tones, which stand out from white and from black alike.
 OWN, OTHER, RAW, INK = "#e8590c", "#6c8ebf", "#8a8f98", "#808080"
@@ -70,6 +69,7 @@ def queues(data: Mapping[str, Mapping[str, list[float]]], path: Path) -> None:
             _bar(axis, at, name, found[name])
         axis.set_yticks(range(len(names)), names)
         axis.set_xscale("log")
+        axis.set_xlim(left=10, right=1e6)
         axis.set_title(backend, color=INK)
         axis.set_xlabel("tasks per second, drained by one worker")
     save(figure, path)
@@ -80,7 +80,7 @@ def _bar(axis: Any, at: int, name: str, values: list[float]) -> None:
     color = OWN if name.startswith("outlive") else RAW if name == "raw" else OTHER
     axis.barh(at, middle, color=color)
     axis.plot([min(values), max(values)], [at, at], color=INK, linewidth=1.5)
-    axis.text(middle, at, f" {middle:,.0f}", va="center", fontsize=8)
+    axis.text(max(values), at, f"  {middle:,.0f}", va="center", fontsize=8)
 
 
 def requests(data: Mapping[str, Any], path: Path) -> None:
@@ -91,6 +91,7 @@ def requests(data: Mapping[str, Any], path: Path) -> None:
         _bar(axis, at, name, [value])
     axis.set_yticks(range(len(added)), list(added))
     axis.set_xscale("log")
+    axis.set_xlim(left=1)
     axis.set_xlabel("microseconds added to one request")
     save(figure, path)
 
@@ -99,8 +100,8 @@ def waits(data: Mapping[str, Any], path: Path) -> None:
     """The wait by load, as measured and as the model says."""
     figure, axes = canvas(len(data), 2.8)
     for axis, (name, found) in zip(axes, data.items(), strict=True):
-        model = Model(**found["model"])
-        rates = [model.most * share / 100 for share in range(1, 66)]
+        model, busiest = found["fitted"], found["loads"][-1]["rate"]
+        rates = [busiest * share / 100 for share in range(1, 111)]
         axis.plot(rates, [model.wait(rate) for rate in rates], color=OTHER, label="model")
         axis.plot([one["rate"] for one in found["loads"]], [one["wait"] for one in found["loads"]], "o", color=OWN)
         axis.set_title(name, color=INK)

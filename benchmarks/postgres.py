@@ -26,6 +26,7 @@ from benchmarks.measure import (
     scratch,
     spread,
 )
+from benchmarks.watching import watched
 from outlive import PostgresBackend, TaskManager
 
 ONE, BULK, COUNT, BATCH = 200, 1_000, 10_000, 200
@@ -61,7 +62,7 @@ class Place:
         backend = PostgresBackend(self.server.url, schema=schema or f"s{uuid4().hex}")
         manager = TaskManager(backend, **options)  # type: ignore[arg-type]
         manager.task()(noop)
-        async with manager:
+        async with manager, watched(manager):
             yield manager
 
     @asynccontextmanager

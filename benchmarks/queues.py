@@ -17,7 +17,7 @@ from benchmarks.peers import Peer, PeerError
 from benchmarks.peers.catalogue import DEFAULT, LEFT_OUT, OUTLIVE, RAW, SYSTEMS, TUNED, System
 from benchmarks.peers.process import versions
 
-ONE, BULK, LATENCY, RATE = 150, 1_000, 40, 50
+ONE, BULK, LATENCY, RATE = 100, 1_000, 30, 50
 BACKENDS = ("SQLite", "PostgreSQL", "Redis")
 
 METHOD = f"""\
@@ -25,12 +25,15 @@ Every system in an environment of its own, its client and its one worker in proc
 (a PostgreSQL with its own settings, fsync on; a Valkey without persistence; a file with `synchronous=FULL`, which is
 what both outlive and huey have by default). "Tuned" is what its adapter in `benchmarks/peers/` says, the best of a few
 tries; the short form has one round of the default settings, and the ratios take the setting that is better. One round
-is, for one system after the other in an order drawn anew: {ONE} tasks accepted one after the other, {BULK:,} at once
-(by its own call for many; SAQ and taskiq have none, so 500 single calls at a time; "none": a blocking client without
-one), then a worker is started and drains a backlog, from a twentieth of it to the last start; then {LATENCY} tasks at
-{RATE} a second, from the call in the client to the first line of the body in the worker. A task writes 16 bytes. "Raw"
-is the driver with our rows and batches of 200, and no library. Processor time is that of the worker's processes and of
-the server's over the drain; memory is the worker's at its end, shared pages counted once. {LEFT_OUT}"""
+is, for one system after the other in an order drawn anew: {ONE} tasks accepted one after the other, or as many as a
+second allows, {BULK:,} at once (by its own call for many; SAQ and taskiq have none, so 500 single calls at a time;
+"none": a blocking client without one), then a worker is started and drains a backlog, from a twentieth of it to the
+last start; then {LATENCY} tasks at {RATE} a second, from the call in the client to the first line of the body in the
+worker. A task writes 16 bytes. "Raw" is the driver with our rows and batches of 200, and no library. Processor time is
+that of the worker's processes and of the server's over the drain; memory is the worker's at its end, shared pages
+counted once.
+
+{LEFT_OUT}"""
 
 
 @dataclass(slots=True)
@@ -165,7 +168,7 @@ def _round(cases: list[Case], at: int, options: Options) -> None:
         if once and at > 0 and not options.full:
             case.skip()
         else:
-            case.measure(case.system.backlog)
+            case.measure(case.system.tasks(case.setting))
 
 
 def run(options: Options) -> Section:

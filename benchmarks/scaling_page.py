@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import Section, number
+from benchmarks.model import Model
 from benchmarks.page import table, wide
 
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
@@ -24,7 +25,7 @@ def updated(text: str, sections: Sequence[Section], about: Sequence[tuple[str, s
 def _figures(section: Section, sections: Sequence[Section], about: Mapping[str, str], picture: str) -> Iterator[str]:
     loads, demands = section.tables
     yield f"Measured {about['Date']} on {about['Machine']}."
-    yield from ("", "## What one process and one server carry", "", section.method, "", *wide(demands), "")
+    yield from ("", f"## {TITLE}", "", section.method, "", *wide(demands), "")
     yield from (picture, "") if picture else ()
     yield from _sentences(section.data)
     yield from ("", "### How far the model holds", "", *wide(loads), "", *table(section), "")
@@ -35,12 +36,12 @@ def _figures(section: Section, sections: Sequence[Section], about: Mapping[str, 
 
 def _sentences(data: Mapping[str, Any]) -> Iterator[str]:
     for name, found in data.items():
-        model, most = found["model"], found["most"]["rate"]
-        half = most / 2
-        wait = model["idle"] + model["slope"]
-        text = f"- **{name}**: one process runs {number(most)} tasks a second at most"
-        text += f"; at {number(half)} the model says that one waits {number(wait)} ms"
-        if model["busy_server"] and model["busy_process"]:
-            share = model["busy_process"] / model["busy_server"]
-            text += f"; a processor of the server keeps up with {share:.1f} busy processes"
+        model: Model = found["fitted"]
+        half = model.rate_at(0.5)
+        text = f"- **{name}**: one process runs {number(found['most']['rate'])} tasks a second at most, if many are"
+        text += f" accepted at once; half of its event loop is used by {number(half)} a second that arrive one by one,"
+        text += f" and the model says that one of them waits {number(model.wait(half))} ms"
+        if found["most"]["server"]:
+            share = found["most"]["loop"] / found["most"]["server"]
+            text += f"; one processor of the server keeps up with {share:.1f} processes that are full"
         yield f"{text}."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import raw
 from benchmarks.measure import Options, Row, Section, at_least, interleave, ratios, scratch, spread
+from benchmarks.watching import watched
 from outlive import SqliteBackend, TaskManager
 
 WAITERS, EACH, BULK = 100, 40, 5_000
@@ -37,7 +38,7 @@ async def held(path: Path, synchronous: raw.Synchronous) -> AsyncIterator[TaskMa
 
     manager.task()(noop)
     manager.task(name="holder")(holder)
-    async with manager:
+    async with manager, watched(manager):
         await (await manager.enqueue(holder)).started.wait()
         try:
             yield manager

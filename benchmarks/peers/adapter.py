@@ -26,6 +26,8 @@ SERVER = int(os.environ.get("BENCH_SERVER", "0"))
 _START = struct.Struct("<dd")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PATIENCE = 30.0
+#: Seconds for which tasks are accepted one by one.
+_LONGEST = 1.0
 
 Action = Callable[..., Awaitable[Mapping[str, Any]]]
 
@@ -153,21 +155,28 @@ class Queue:
         self._worker: subprocess.Popen[bytes] | None = None
 
     async def enqueue_one(self, count: int) -> Mapping[str, Any]:
-        """One after the other."""
-        return await self._timed(count, self._each(count))
+        """One after the other; fewer where each waits long for the disk."""
+        return await self._timed(self._each(count))
 
-    async def _each(self, count: int) -> bool:
-        for _ in range(count):
+    async def _each(self, count: int) -> int:
+        end = time.monotonic() + _LONGEST
+        for done in range(count):
+            if time.monotonic() > end:
+                return done
             await self._client.one(0.0)
-        return True
+        return count
 
     async def enqueue_bulk(self, count: int) -> Mapping[str, Any]:
         """As many at once as the system takes."""
-        return await self._timed(count, self._client.many(count))
+        return await self._timed(self._many(count))
 
-    async def _timed(self, count: int, work: Awaitable[bool]) -> Mapping[str, Any]:
+    async def _many(self, count: int) -> int:
+        return count if await self._client.many(count) else 0
+
+    async def _timed(self, work: Awaitable[int]) -> Mapping[str, Any]:
         server, used, begun = cpu_of(SERVER), time.process_time(), time.perf_counter()
-        if not await work:
+        count = await work
+        if not count:
             return {}
         took, used = time.perf_counter() - begun, time.process_time() - used
         self._accepted += count
@@ -182,9 +191,7 @@ class Queue:
         """A worker is started and runs what waits, filled up to `count`; it stays for `latency`."""
         before = count_starts()
         if (missing := count - (self._accepted - before)) > 0:
-            self._accepted += missing
-            if not await self._client.many(missing):
-                await self._each(missing)
+            self._accepted += await self._many(missing) or await self._each(missing)
         first = before + max(1, (self._accepted - before) // 20)
         begun = time.perf_counter()
         self._worker = _begin(self._client.worker)

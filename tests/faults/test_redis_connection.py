@@ -158,6 +158,23 @@ async def test_hints_come_again_after_the_connection_broke(backend, proxy, prefi
     await other.close()
 
 
+async def test_nothing_is_asked_any_more_when_the_backend_is_closed(proxy, prefix, monkeypatch):
+    backend = RedisBackend(proxy.url, prefix)
+    await backend.open()
+    answer = asyncio.Event()
+
+    async def slow(*_):
+        await answer.wait()
+        return []
+
+    monkeypatch.setattr(backend._link, "ask", slow)
+    backend.leases.watch("me", lambda: None)
+    backend.notifier.missed()
+    asyncio.get_running_loop().call_later(0.2, answer.set)
+    await backend.close()
+    assert "outlive lease turns" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
 async def test_a_pool_that_is_exhausted_says_so_and_recovers(proxy, prefix):
     backend = RedisBackend(proxy.url, prefix, max_connections=2, timeout=0.05)  # one of them listens
     heard = []

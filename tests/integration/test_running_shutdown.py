@@ -274,8 +274,8 @@ async def test_a_manager_that_has_stopped_leaves_no_thread_no_process_and_no_ope
         await (await manager.enqueue(process_bodies.pid)).result(20)
         worker = await (await manager.using(executor="process").enqueue(process_bodies.pid)).result(20)
         assert files()
-        assert threads() > before
+        assert threads() - before
 
-    await until(lambda: threads() == before)
+    await until(lambda: threads() <= before)  # of the tests before it some may be ending still
     assert files() == []
     assert not is_there(worker)

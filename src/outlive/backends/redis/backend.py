@@ -128,6 +128,7 @@ class RedisBackend:
         link, hearing, client = self._link, self._hearing, self._client
         if link is None or hearing is None or client is None or self._pid != os.getpid():
             return
+        await hearing.stop()  # what is heard sets off questions
         await self.leases.close()
         try:
             await self.notifier.close()
@@ -138,7 +139,6 @@ class RedisBackend:
         finally:
             self._joined.clear()
             self._link = self._hearing = self._client = None
-            await hearing.stop()
             await link.close()
             await self._close_client(client)
 

@@ -91,7 +91,8 @@ class RedisLeases:
     async def close(self) -> None:
         """Let what was asked come to its end."""
         loop = asyncio.get_running_loop()
-        if here := [task for task in self._last.values() if task.get_loop() is loop]:
+        asked = [*self._last.values(), *([] if self._looking is None else [self._looking])]
+        if here := [task for task in asked if task.get_loop() is loop]:
             await asyncio.wait(here)
 
     # -- asking ----------------------------------------------------------------------------------
