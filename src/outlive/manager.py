@@ -123,8 +123,7 @@ class TaskManager(Operations, Queues):
         self._persists = requeue_pending is not False
         self._queues = declared_queues(queues, max_size)
         self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
-        if not (run_tasks or self.backend.durable):
-            raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
+        _check_shared(self.backend, run_tasks=run_tasks)
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
@@ -466,6 +465,11 @@ class TaskManager(Operations, Queues):
     def _report_overrun(self, call: Call) -> None:
         if isinstance(call, Task) and call.timeout is not None:
             self._emit(AttemptOverran(call.id, call.facts.func_name, call.timeout))
+
+
+def _check_shared(backend: Backend, *, run_tasks: bool) -> None:
+    if not (run_tasks or backend.durable):
+        raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
 
 
 def _positive(name: str, value: int | None) -> int | None:

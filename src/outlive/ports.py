@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
-from outlive.core.audit import AuditEntry
+from outlive.core.audit import AuditStore
 from outlive.core.events import RuntimeEvent
 from outlive.core.exchange import Claim as Claim
 from outlive.core.exchange import Due as Due
@@ -84,7 +84,7 @@ HANDOVER_SECONDS = 1.0
 LEASE_EVENTS = 1000
 
 
-class Backend(Protocol):
+class Backend(AuditStore, Protocol):
     """Where records, instances and leases live. Every implementation passes the suite in `tests/conformance`.
 
     Times are seconds since the epoch. Methods raise `BackendUnavailableError` where nothing was changed and
@@ -255,23 +255,6 @@ class Backend(Protocol):
 
     async def asked_to_drain(self, instance: str) -> bool:
         """Whether somebody asked an instance to take no new work."""
-        ...
-
-    # -- what people did -------------------------------------------------------------------------
-
-    async def note(self, entry: AuditEntry) -> None:
-        """Keep what somebody did."""
-        ...
-
-    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
-        """What was done, newest first: up to `limit` entries older than the one with the id `before`.
-
-        Of everything, or of one target.
-        """
-        ...
-
-    async def forget_notes(self, before: float, limit: int) -> int:
-        """Delete up to `limit` entries from before this moment, oldest first; say how many."""
         ...
 
 
