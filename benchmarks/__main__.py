@@ -29,6 +29,7 @@ MEASURES = (
     "processes",
     "locks",
     "lists",
+    "memory",
     "postgres",
     "redis_backend",
     "with_dashboard",

@@ -200,6 +200,7 @@ def test_traces(page):
         assert client.post("/orders").status_code == 200
     traces.provider.shutdown()
     spans = {span.name: span for span in traces.exporter.get_finished_spans()}
+    assert spans["enqueue ship"].context.trace_id == spans["POST /orders"].context.trace_id
     assert spans["run ship"].parent.span_id == spans["enqueue ship"].context.span_id
     assert spans["pack"].parent.span_id == spans["run ship"].context.span_id
 

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import sqlite3
 import subprocess
@@ -498,12 +497,11 @@ def commands():
     return typer.main.get_command(app).commands.values()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
 @pytest.mark.parametrize("json", [False, True])
 def test_long_work_shows_a_bar_on_a_terminal_alone(shop, json):
     shop.enqueue("fail")
     command = [sys.executable, "-m", "outlive", "cancel", "--where", "status:pending", "--yes", "--app", "shop:manager"]
-    ours, theirs = pty.openpty()
+    ours, theirs = pytest.importorskip("pty").openpty()
     environment = cli_app.environment() | {"TERM": "xterm"}
     done = subprocess.run(
         command + ["--json"] * json,

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from support import tracing
 from support.recording import captured_log
-from support.waiting import ended, record_of, until
+from support.waiting import ended, record_of, until, until_sync
 
 from outlive import TaskManager, Tasks, TaskStatus, task_log
 from outlive.integrations import opentelemetry
@@ -161,6 +161,7 @@ def test_the_tasks_of_a_request_are_in_its_trace(manager, traces):
 
     with TestClient(app) as client:
         assert client.post("/").status_code == 200
+        until_sync(lambda: len(traces.named("run work")) == 3)
 
     asked, runs = traces.named("enqueue work"), traces.named("run work")
     assert {span.attributes["outlive.timing"] for span in runs} == {"immediate", "after_route", "after_response"}

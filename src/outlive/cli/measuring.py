@@ -106,10 +106,11 @@ async def drain(url: str, seconds: float) -> list[Measure]:
     async with _manager(url, runs=True) as manager:
         if not manager.backend.durable:  # nothing has piled up
             return []
-        before, begun = await _succeeded(manager), time.perf_counter()
-        while time.perf_counter() - begun < seconds and await _waiting(manager):  # noqa: ASYNC110 - records tell no event
+        begun, taken, tasks, waiting = time.perf_counter(), 0.0, 0, 1
+        while waiting and (taken < seconds or not tasks):
             await asyncio.sleep(min(0.05, seconds / 10))
-        tasks, taken = await _succeeded(manager) - before, time.perf_counter() - begun
+            tasks, waiting = await _succeeded(manager), await _waiting(manager)
+            taken = time.perf_counter() - begun
     return [Measure("drain", tasks, round(tasks / taken))]
 
 

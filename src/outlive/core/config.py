@@ -184,6 +184,8 @@ class EffectiveConfig:
     concurrency_limit: int
     #: How many starts in how many seconds.
     rate: tuple[int, float] | None
+    #: Whether starts of such a run have to be permitted.
+    is_limited: bool
     priority: int | None
     tags: Mapping[str, str]
     persist: bool | None
@@ -192,11 +194,6 @@ class EffectiveConfig:
     shield: bool
     on_error: TaskErrorHandler | None
     even_on_error: bool
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether starts of such a run have to be permitted."""
-        return self.concurrency_key is not None or self.rate is not None
 
     @classmethod
     def of(cls, merged: TaskConfig) -> Self:
@@ -216,6 +213,7 @@ class EffectiveConfig:
             concurrency_key=merged.concurrency_key,
             concurrency_limit=merged.concurrency_limit or 1,
             rate=None if merged.rate_limit is None else parse_rate(merged.rate_limit),
+            is_limited=merged.concurrency_key is not None or merged.rate_limit is not None,
             priority=merged.priority,
             tags=merged.tags or {},
             persist=merged.persist,

@@ -194,9 +194,9 @@ class Task(Generic[R]):
         self.is_alias = False
         self._committed = False
         self._commit_error: BaseException | None = None
-        self._durable_event: anyio.Event | None = None
+        self._durable_event: asyncio.Event | None = None
         self._started_event: anyio.Event | None = None
-        self._attempt_event: anyio.Event | None = None
+        self._attempt_event: asyncio.Event | None = None
         self._finished_event: anyio.Event | None = None
 
     def _set_up_attempts(self) -> None:
@@ -281,7 +281,7 @@ class Task(Generic[R]):
         if not is_waiting or self.is_alias or self.status in FINAL:
             return
         if self._attempt_event is None:
-            self._attempt_event = anyio.Event()
+            self._attempt_event = asyncio.Event()
         if self.timeout is None:
             await self._attempt_event.wait()
         else:
@@ -299,7 +299,7 @@ class Task(Generic[R]):
             self.hold.submit(self)  # a backend without I/O has committed it when this returns
         if self._awaits_commit():
             if self._durable_event is None:
-                self._durable_event = anyio.Event()
+                self._durable_event = asyncio.Event()
             await self._durable_event.wait()
         if self._commit_error is not None:
             raise self._commit_error

@@ -55,7 +55,9 @@ class Dispatcher:
     def reserve(self, task: Task[Any]) -> bool:
         """Take a slot for a task that may start with the very write that accepts it, overtaking nobody."""
         lane = self.lanes[task.facts.executor]
-        if self.is_held or task.run_at > task.facts.created_at or not lane.is_idle or not self._may_start(task):
+        if self.is_held or task.run_at > task.facts.created_at or not lane.is_idle:
+            return False
+        if self.is_draining and not self._may_start(task):
             return False
         gates = self.queues.gates(task)
         if gates and not all(gate.admits and gate.limit is None for gate in gates):
@@ -176,7 +178,7 @@ class Dispatcher:
         self._fill(lane)
 
     def _run(self, lane: Lane, task: Task[Any]) -> None:
-        if self._may_start(task):
+        if not self.is_draining or self._may_start(task):
             self.runner.start(lane, task)
             if task.gates:
                 self._let_next_start(task)

@@ -80,10 +80,11 @@ class Intake:
         """
         definition = self._registry.of(func)
         definition.check_call(args, kwargs)
-        effective = definition.with_call_options(options)
+        effective, executor = definition.effective, definition.executor
+        if options is not UNSET:
+            effective, executor = definition.with_call_options(options), definition.executor_for(options)
         if self._queues.is_named:
             self._queues.check_name(effective.queue)
-        executor = definition.executor_for(options)
         if not self._process.runs_tasks:
             self._check_leaves(definition, effective, timing)
         if executor == "process":
@@ -92,7 +93,8 @@ class Intake:
         facts.executor = executor
         if self._process.rehearsal is not None and facts.arguments is not None:
             args, kwargs = definition.codec.decode(facts.arguments)
-        context, journal = contextvars.copy_context(), self._journal_for(effective)
+        journal = self._journal if self._deferred is None else self._journal_for(effective, self._deferred)
+        context = contextvars.copy_context()
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, journal)
         if effective.is_limited:
             task.limits = limits_of(definition, effective, args, kwargs)
@@ -139,7 +141,7 @@ class Intake:
         source: str,
     ) -> Enqueue:
         now = self._clock.now()
-        arguments = self._encode(definition, args, kwargs, effective)
+        arguments = self._encode(definition, args, kwargs, effective) if definition.declared else None
         facts = Enqueue(str(uuid7()), definition.identity, definition.display_name, now, now, self._instance)
         facts.source, facts.timing = source, timing
         facts.queue, facts.priority = effective.queue, effective.priority
@@ -157,8 +159,6 @@ class Intake:
         self, definition: Definition, args: tuple[Any, ...], kwargs: Mapping[str, Any], effective: EffectiveConfig
     ) -> str | None:
         """The stored form of the arguments, None where the record cannot be recovered in any case."""
-        if not definition.declared:
-            return None
         try:
             return definition.codec.encode(args, kwargs)
         except TaskArgumentError as error:
@@ -169,10 +169,8 @@ class Intake:
     def _wants_storing(self, effective: EffectiveConfig) -> bool:
         return self._process.persists if effective.persist is None else effective.persist
 
-    def _journal_for(self, effective: EffectiveConfig) -> TaskJournal:
-        if self._deferred is None or self._wants_storing(effective):
-            return self._journal
-        return self._deferred
+    def _journal_for(self, effective: EffectiveConfig, deferred: TaskJournal) -> TaskJournal:
+        return self._journal if self._wants_storing(effective) else deferred
 
     # -- a task becomes a record -----------------------------------------------------------------
 
