@@ -23,23 +23,23 @@ FIGURES = ROOT / ".cache" / "benchmarks.json"
 MEASURES = (
     "request",
     "requests_per_second",
+    "requests_peers",
     "drain",
     "sqlite_journal",
     "latency",
     "processes",
-    "locks",
-    "lists",
+    "queues",
     "memory",
     "postgres",
     "redis_backend",
-    "with_dashboard",
-    "schedules",
+    "lists",
     "dashboard",
-    "requests_peers",
-    "queues",
     "growth",
     "scaling",
+    "schedules",
     "killed",
+    "with_dashboard",
+    "locks",
 )
 
 
@@ -49,12 +49,14 @@ def main() -> None:
     options = Options(given.full, given.folder)
     is_open.set(given.dashboard)
     began, about = time.monotonic(), list(machine(given.folder))
-    sections = [measure(name, options) for name in given.only or MEASURES]
-    about.append(("Took", f"{time.monotonic() - began:.0f} s, {_form(options)}"))
+    sections: list[Section] = []
+    for name in given.only or MEASURES:
+        sections.append(measure(name, options))
+        if not (given.only or given.dashboard):
+            took = "Took", f"{time.monotonic() - began:.0f} s, {_form(options)}"
+            write([*about, took], sections)  # each time: a run that is cut short has written what it has
     if given.only or given.dashboard:
         print("Only a run of all measures, without a dashboard, writes docs/benchmarks.md.")
-        return
-    write(about, sections)
 
 
 def _arguments() -> argparse.Namespace:
@@ -100,7 +102,6 @@ def write(about: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None
     PAGE.write_text(page(about, sections, list(pictures.values())), encoding="utf-8")
     there = SCALING.read_text(encoding="utf-8")
     SCALING.write_text(updated(there, sections, about, pictures.get("scaling", "")), encoding="utf-8")
-    print(f"{PAGE} and {SCALING} written.")
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def run(options: Options) -> Section:
         cases |= {
             f"{name} crowd": case for name, case in _own_crowds(options, [one.sample for one in three.values()]).items()
         }
-        samples = asyncio.run(interleave(cases | asked | _followers(options), options.rounds(7)))
+        samples = asyncio.run(interleave(cases | asked | _followers(options), options.rounds(5)))
     return Section("Locks", METHOD, "beside", list(_rows(samples, failures)))
 
 

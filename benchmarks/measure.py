@@ -22,7 +22,7 @@ class Options:
 
     def rounds(self, usual: int) -> int:
         """How many rounds: three times the usual in the long form, and in the short one what ten minutes allow."""
-        return usual * 3 if self.full else max(2, round(usual * 0.6))
+        return usual * 3 if self.full else max(min(usual, 3), round(usual * 0.5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,27 +32,23 @@ def draw(sections: Sequence[Section], folder: Path) -> dict[str, str]:
 def canvas(count: int, height: float) -> tuple[Any, list[Any]]:
     """A transparent figure with axes side by side."""
     import matplotlib as mpl  # noqa: PLC0415 - only `make bench` has it
+    from matplotlib.figure import Figure  # noqa: PLC0415
 
-    mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    ink: dict[Any, Any] = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK
-    )
+    names = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor")
+    ink: dict[Any, Any] = dict.fromkeys(names, INK)
     # Text stays text, and the ids in the file do not change with every run.
-    mpl.rcParams.update(
-        ink | {"svg.fonttype": "none", "svg.hashsalt": "outlive", "font.size": 9, "font.family": "sans-serif"}
-    )
-    figure, axes = plt.subplots(1, count, figsize=(10, height), layout="constrained", squeeze=False)
-    for axis in axes[0]:
+    mpl.rcParams.update(ink | {"svg.fonttype": "none", "svg.hashsalt": "outlive", "font.size": 9})
+    figure = Figure(figsize=(10, height), layout="constrained")
+    axes = list(figure.subplots(1, count, squeeze=False)[0])
+    for axis in axes:
         axis.patch.set_alpha(0)
         axis.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes[0])
+    return figure, axes
 
 
 def save(figure: Any, path: Path) -> None:
     """Without a date, so that the same figures give the same file."""
-    figure.savefig(path, transparent=True, metadata={"Date": None})
+    figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
 
 
 def queues(data: Mapping[str, Mapping[str, list[float]]], path: Path) -> None:

@@ -156,7 +156,7 @@ def measure(options: Options, systems: Sequence[System] = SYSTEMS) -> list[Case]
             _start(case, servers)
             if case.peer is not None:
                 stack.callback(case.peer.close)
-        for at in range(options.rounds(3)):
+        for at in range(options.rounds(3) if options.full else 2):
             _round(cases, 1 if options.full else at, options)
     return cases
 

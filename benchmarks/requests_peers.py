@@ -4,7 +4,7 @@ import asyncio
 import random
 import statistics
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -96,8 +96,7 @@ def run(options: Options) -> Section:
             found.added = asyncio.run(_by_hand(peers, options.rounds(40)))
             found.in_process = asyncio.run(interleave(_in_process(peers), options.rounds(3)))
         cases = [name for name in found.added if name.partition(": ")[2] not in HAND_ONLY]
-        with ExitStack() as stack:
-            servers = {name: stack.enter_context(_serving(name, folder)) for name in cases if _served(name)}
+        with _serving([name for name in cases if _served(name)], folder) as servers:
             found.rates = asyncio.run(_load(servers, options.rounds(3)))
     section = Section("Requests beside other systems", METHOD, "beside", list(_rows(found)))
     section.tables = [
@@ -157,22 +156,27 @@ async def _ask(peer: Peer, do: str, **given: object) -> float:
 
 
 @contextmanager
-def _serving(name: str, folder: Path) -> Iterator[Server]:
+def _serving(names: Sequence[str], folder: Path) -> Iterator[dict[str, Server]]:
+    """All of them, which start beside each other."""
+    with ExitStack() as stack:
+        started = {name: stack.enter_context(_process(name, folder)) for name in names}
+        yield {
+            name: Server(process.pid, int(cast("IO[str]", process.stdout).readline()))
+            for name, process in started.items()
+        }
+
+
+@contextmanager
+def _process(name: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     system = next(one for one in SYSTEMS if one.name == name.partition(": ")[0])
     own = folder / f"served {random.getrandbits(32)}"
     own.mkdir()
-    command: list[Path | str] = [
-        system.python(),
-        "-m",
-        "benchmarks.peers.run",
-        system.adapter,
-        "serve",
-        name.partition(": ")[2],
-    ]
+    serve = ("benchmarks.peers.run", system.adapter, "serve", name.partition(": ")[2])
+    command: list[Path | str] = [system.python(), "-m", *serve]
     variables = {"BENCH_FOLDER": str(own), "PYTHONWARNINGS": "ignore", "PATH": ""}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables) as process:
         try:
-            yield Server(process.pid, int(cast("IO[str]", process.stdout).readline()))
+            yield process
         finally:
             process.kill()
 

@@ -257,7 +257,7 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGTERM)
     try:
-        worker.wait(1.5)
+        worker.wait(0.7)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(worker.pid, signal.SIGKILL)

@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import time
-from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -15,14 +14,10 @@ import pytest
 from support.redis_proxy import Proxy
 from support.valkey import own_server, server_url, unused_port
 from support.waiting import until
-from tests.faults.faults_kit import Stage, at_once, wait_for
 from tests.faults.fleet_kit import LEASE, Member, fleet_on
-from tests.faults.test_servers import cancelled_by_others
-from tests.faults.test_takeover import begun_by, occupy
 
 from outlive import TaskStatus
 from outlive.backends.redis import RedisBackend
-from outlive.core.moves import Enqueue
 
 TASKS = int(os.environ.get("OUTLIVE_FLEET_TASKS", "600"))
 PROCESSES, ROUNDS = 4, int(os.environ.get("OUTLIVE_KEY_ROUNDS", "60"))
@@ -37,66 +32,6 @@ def url():
 def fleet(url, tmp_path):
     with fleet_on(url, tmp_path) as fleet:
         yield fleet
-
-
-@pytest.fixture
-def stage(tmp_path, url):
-    stage = Stage(tmp_path, url)
-    yield stage
-    stage.close()
-
-
-def test_a_cancel_reaches_the_process_that_runs_it_long_before_it_would_look(stage):
-    runs, other = stage.launch(poll_interval=30.0), stage.launch(poll_interval=30.0)
-    for server in stage.servers:
-        server.wait_until_ready()
-    (task_id,) = occupy(runs, "minute")
-
-    assert other.post(f"/records/{task_id}/cancel")["cancelled"]
-
-    other.wait_for_status(task_id, "cancelled", seconds=10)
-
-
-def test_what_overflows_one_process_is_taken_by_another_long_before_it_would_look(stage):
-    options = {"poll_interval": 30.0, "max_concurrent_tasks": 1}
-    full, free = stage.launch(room=1, **options), stage.launch(**options)
-    for server in stage.servers:
-        server.wait_until_ready()
-    occupy(full, "minute")
-
-    ids = at_once([partial(full.run, "quick", number=number) for number in range(20)])
-
-    for task_id in ids:
-        free.wait_for_status(task_id, "success", seconds=10)
-    assert {pid for task_id in ids for pid in begun_by(stage, task_id)} == {free.pid}
-
-
-def test_every_record_is_found_and_cancelled_through_whichever_worker_answers(stage):
-    server = stage.start(command=["--workers", "4"])
-    server.client.headers["connection"] = "close"  # so that any of the workers may answer
-    wait_for("all workers to start", lambda: server.log().count("Application startup complete") == 4, 40)
-    ids = [server.run("minute", number=number) for number in range(24)]
-    for task_id in ids:
-        server.wait_for_status(task_id, "running")
-    runner_of = {note.task_id: note.pid for note in stage.ledger.notes("begin")}
-    assert len(set(runner_of.values())) > 1, "one worker has answered everything"
-
-    assert cancelled_by_others(server, runner_of) > 0
-
-    for task_id in ids:
-        server.wait_for_status(task_id, "cancelled")
-
-
-async def test_a_task_that_was_accepted_while_nobody_ran_waits_for_somebody_who_does(fleet, url):
-    parts = urlsplit(url)
-    backend = RedisBackend(f"redis://{parts.netloc}", parts.query.removeprefix("prefix="))
-    await backend.open()
-    await backend.apply([Enqueue("t", "again", "again", time.time(), time.time(), arguments='{"seconds":0.0}')])
-    await backend.close()
-
-    fleet.add()
-
-    await until(lambda: fleet.lines("ended"))
 
 
 async def test_the_task_of_a_killed_worker_runs_again_on_an_idle_queue_and_a_long_one_runs_once(fleet, capsys):

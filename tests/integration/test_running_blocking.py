@@ -1,5 +1,6 @@
 """Nothing blocks the event loop: every wait for a file, a lock or a thread happens elsewhere."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
 from fastapi import FastAPI
 from support.recording import Gate
 from support.serving import Exchange
-from support.waiting import ended, until
+from support.waiting import ended, turns, until
 
 from outlive import TaskManager, Tasks, TaskStatus, task_log
 
@@ -86,3 +87,36 @@ async def test_a_second_start_on_records_of_the_first_never_blocks_either(watche
 
     await life()
     await life()
+
+
+async def test_many_calls_at_once_let_others_have_their_turns_between(manager):
+    ran = []
+
+    @manager.task()
+    async def body(number: int) -> None:
+        ran.append(number)
+
+    async with manager:
+        accepting = asyncio.create_task(manager.enqueue_many(body, [[number] for number in range(3000)]))
+        others = 0
+        while not accepting.done():
+            await turns(1)
+            others += 1
+        await until(lambda: len(ran) == 3000)
+
+    assert others > 6, "at most 500 calls are dealt with in one turn"
+    assert all(task.is_durable for task in await accepting)
+    assert sorted(ran) == list(range(3000))
+
+
+async def test_many_calls_are_refused_together_though_the_last_is_wrong(manager):
+    @manager.task()
+    async def body(number: int) -> None:
+        pass
+
+    async with manager:
+        with pytest.raises(TypeError, match="too many"):
+            await manager.enqueue_many(body, [*([number] for number in range(1200)), [1, 2]])
+
+        assert len(manager.store) == 0
+        assert not any((await manager.counts()).values())

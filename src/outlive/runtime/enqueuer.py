@@ -1,5 +1,6 @@
 """Accepting runs outside of requests."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -7,6 +8,7 @@ from outlive.core.config import TaskConfig
 from outlive.definitions.task import Task
 from outlive.errors import ConfigError
 from outlive.ports import CallersTransaction
+from outlive.runtime.intake import AT_ONCE
 from outlive.runtime.runtime import Runtime
 
 P = ParamSpec("P")
@@ -57,8 +59,12 @@ class Enqueuer:
         """Accept one run of `func` for each of `calls`, together or not at all."""
         if self._connection is not None:
             return [await self.enqueue(func, *args, **kwargs) for args, kwargs in map(_arguments, calls)]
-        intake = self._runtime().intake
-        tasks = intake.accept([intake.build(func, *_arguments(call), self._options) for call in calls])
+        built: list[Task[Any]] = []
+        for call in calls:
+            built.append(self._runtime().intake.build(func, *_arguments(call), self._options))
+            if not len(built) % AT_ONCE:
+                await asyncio.sleep(0)
+        tasks = self._runtime().intake.accept(built)
         for task in tasks:
             if not task.is_durable:
                 await task.durable()

@@ -26,6 +26,8 @@ from outlive.runtime.dispatcher import Dispatcher
 from outlive.runtime.journal import Landed
 from outlive.runtime.process import Process
 
+#: Calls that are dealt with in one turn of the event loop.
+AT_ONCE = 500
 #: A delayed task further ahead than this many seconds is not held in memory.
 HORIZON = 60.0
 
@@ -292,7 +294,10 @@ class Intake:
     def _landed(
         self, tasks: Sequence[Task[Any]], answers: Sequence[bool], error: BaseException | None, *, offer: bool
     ) -> None:
-        for at, task in enumerate(tasks):
+        if len(tasks) > AT_ONCE:  # the others in the next turn, or many tasks would stop the event loop
+            rest = partial(self._landed, tasks[AT_ONCE:], answers[AT_ONCE:], error, offer=offer)
+            self._loop.call_soon(rest)
+        for at, task in enumerate(tasks[:AT_ONCE]):
             accepted = error is None and answers[at]
             task.is_alias = error is None and not accepted and task.facts.idempotency_key is not None
             if not task.is_alias:

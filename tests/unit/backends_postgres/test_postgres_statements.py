@@ -52,9 +52,18 @@ def test_the_whole_state_table_is_covered():
 
 def test_every_kind_of_move_has_its_part():
     assert set(KINDS) <= set(names("moves"))
-    text = text_of(KINDS, mark=True)
-    count = 3 + sum(len(row(kind)) * 2 for kind in KINDS)
-    assert {int(number) for number in re.findall(r"\$(\d+)", text)} == set(range(1, count + 1))
+    text = text_of(KINDS, counted=KINDS, is_lone=False, mark=True)
+    assert numbered(text) == set(range(1, 4 + sum(len(row(kind)) * 2 for kind in KINDS)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_single_move_gives_each_column_once(kind):
+    text = text_of((kind,), counted=(), is_lone=True, mark=True)
+    assert numbered(text) == set(range(1, 5 + len(row(kind))))
+
+
+def numbered(text):
+    return {int(number) for number in re.findall(r"\$(\d+)", text)}
 
 
 def test_parameters_are_numbered_and_casts_are_left_alone():

@@ -94,19 +94,33 @@ class Batch:
         known: Sequence[int] = (),
     ) -> list[int]:
         values: list[Any] = [known, self._writer, self.seq if mark else None]
+        is_lone = len(kinds) == 1 and len(given[kinds[0]]) == 1
         for kind in kinds:
-            values += self._columns(kind, given[kind])
-        places: list[int] = await connection.fetchval(text_of(kinds, mark=mark), *values)
+            values += self._lone(kind, given[kind][0]) if is_lone else self._columns(kind, given[kind])
+        counted = tuple(kind for kind in kinds if kind != "enqueue" or self._rejects(given[kind]))
+        text = text_of(kinds, counted=counted, is_lone=is_lone, mark=mark)
+        places: list[int] = await connection.fetchval(text, *values)
         return places
 
+    def _rejects(self, places: list[int]) -> bool:
+        return any(move.rejected is not None for place in places if isinstance(move := self.moves[place], Enqueue))
+
+    def _lone(self, kind: str, place: int) -> Iterator[Any]:
+        yield place
+        for _, (value,) in self._values(kind, [self.moves[place]]):
+            yield value
+
     def _columns(self, kind: str, places: list[int]) -> Iterator[Any]:
-        moves = [self.moves[place] for place in places]
         yield places
+        for column, values in self._values(kind, [self.moves[place] for place in places]):
+            yield from (values,) if column == "id" else _shared(values)
+
+    def _values(self, kind: str, moves: Sequence[Move]) -> Iterator[tuple[str, list[Any]]]:
         for column, kind_of_value in row(kind):
             values = list(map(_VALUE[column] if column in _VALUE else attrgetter(column), moves))
             if kind_of_value == "moment" and self._ahead:
                 values = [None if value is None else value + self._ahead for value in values]
-            yield from (values,) if column == "id" else _shared(values)
+            yield column, values
 
 
 def _shared(values: list[Any]) -> tuple[list[Any], Any]:
@@ -207,20 +221,21 @@ def _only_once(move: Move) -> set[str]:
 
 
 @cache
-def text_of(kinds: tuple[str, ...], *, mark: bool) -> str:
+def text_of(kinds: tuple[str, ...], *, counted: tuple[str, ...], is_lone: bool, mark: bool) -> str:
     """The statement that applies moves of these kinds and gives the places of those that took effect.
 
-    Its first parameters are places that took effect before, the writer, and the number that `mark` notes.
+    Its first parameters are places that took effect before, the writer, and the number that `mark` notes. One that
+    `is_lone` takes a single move, and each column as it is. `counted`: the kinds that may end records.
     """
     parts = ["batch as (select $2::text as writer, $3::int8 as seq)"]
     at = 4
     for kind in kinds:
-        parts.append(_part(kind, at))
+        parts.append(_part(kind, at, is_lone=is_lone))
         at += len(row(kind)) * 2
     effects = (f"select place from {kind}" for kind in kinds)  # noqa: S608 - a kind is a word of ours
     found = " union all ".join(["select unnest($1::int4[])", *effects])
     parts.append(f"answer as (select array({found}) as places)")
-    changes = [f"select final, {change} as change from {kind}" for kind in kinds for change in _changes(kind)]  # noqa: S608
+    changes = [f"select final, {change} as change from {kind}" for kind in counted for change in _changes(kind)]  # noqa: S608
     if changes:
         parts.append(bare(source("tally", "moves")).replace("{changes}", " union all ".join(changes)))
     if mark:
@@ -233,12 +248,19 @@ def _changes(kind: str) -> list[str]:
     return headers(source(kind, "moves"), "tally")
 
 
-def _part(kind: str, at: int) -> str:
+def _part(kind: str, at: int, *, is_lone: bool) -> str:
     text = bare(source(kind, "moves")).replace("{overlaps}", OVERLAPS.replace("'", "''"))
     text = text.replace("{gaps}", str(GAPS_KEPT))
-    return text.replace("{rows}", _rows(row(kind), at)).replace(
-        "{places}", f"unnest(${at}::int4[], ${at + 1}::text[]) as move (place, id)"
-    )
+    columns = [("place", "int4"), *row(kind)]
+    if is_lone:
+        return text.replace("{rows}", _one(columns, at)).replace("{places}", _one(columns[:2], at))
+    places = f"unnest(${at}::int4[], ${at + 1}::text[]) as move (place, id)"
+    return text.replace("{rows}", _rows(row(kind), at)).replace("{places}", places)
+
+
+def _one(columns: Sequence[tuple[str, str]], at: int) -> str:
+    values = (f"${at + number}::{_TYPES.get(type_, type_)} as {name}" for number, (name, type_) in enumerate(columns))
+    return f"(select {', '.join(values)}) as move"
 
 
 def _rows(columns: Sequence[tuple[str, str]], at: int) -> str:

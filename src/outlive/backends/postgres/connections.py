@@ -18,12 +18,13 @@ _CONNECT_PATIENCE = 10.0
 #: Those of the journal, of claims, of leases and of hints, which are kept.
 LANES = 4
 
-#: One plan for all values of the parameters, made by indexes: the server would guess on empty tables that a scan is
-#: best, and never think again.
+#: One plan for all values of the parameters, by the indexes and in their order: the server would guess on empty tables
+#: that a scan, or all that an index finds and a sort, is best, and not think again until it is told of more rows.
 _SETTINGS = {
     "application_name": "outlive",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
 }
 

@@ -12,7 +12,7 @@ recursive holder (owner) as (
 live as (
     (
         select one.* from outlive_record as one
-        where :waiting::boolean and one.final is null and one.owner is null and one.id < :before
+        where :waiting::boolean and coalesce(one.final, one.owner) is null and one.id < :before
             and (:statuses::text[] is null or one.status = any(:statuses::text[]))
             and (:func::text is null or :func in (one.func, one.func_name))
             and (:queue::text is null or one.queue = :queue) and (:source::text is null or one.source = :source)

@@ -5,6 +5,6 @@ select
 from (
     (select queue, status, created_at from outlive_record where final is null and owner is not null limit 100000)
     union all
-    (select queue, status, created_at from outlive_record where final is null and owner is null limit 100000)
+    (select queue, status, created_at from outlive_record where coalesce(final, owner) is null limit 100000)
 ) as live
 group by queue;

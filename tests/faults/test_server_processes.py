@@ -1,0 +1,142 @@
+"""Processes on one PostgreSQL and on one Redis: killed, stopped, and asked about what others run."""
+
+import time
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from support import postgres
+from support.valkey import server_url
+from tests.faults.faults_kit import Stage, at_once, wait_for
+from tests.faults.faults_truth import Truth
+from tests.faults.test_kill import Instant, Load
+from tests.faults.test_servers import cancelled_by_others
+from tests.faults.test_takeover import begun_by, occupy
+
+LEASE = 3.0
+SERVERS = {
+    "postgres": postgres.url_for,
+    "redis": lambda _folder: f"{server_url()}?prefix={uuid4().hex}",
+}
+
+
+@pytest.fixture(params=SERVERS)
+def stage(request, tmp_path):
+    stage = Stage(tmp_path, SERVERS[request.param](tmp_path))
+    yield stage
+    stage.close()
+
+
+def test_a_cancel_reaches_the_process_that_runs_it_long_before_it_would_look(stage):
+    runs, other = stage.launch(poll_interval=30.0), stage.launch(poll_interval=30.0)
+    for server in stage.servers:
+        server.wait_until_ready()
+    (task_id,) = occupy(runs, "minute")
+
+    assert other.post(f"/records/{task_id}/cancel")["cancelled"]
+
+    other.wait_for_status(task_id, "cancelled", seconds=10)
+
+
+def test_what_overflows_one_process_is_taken_by_another_long_before_it_would_look(stage):
+    options = {"poll_interval": 30.0, "max_concurrent_tasks": 1}
+    full, free = stage.launch(room=1, **options), stage.launch(**options)
+    for server in stage.servers:
+        server.wait_until_ready()
+    occupy(full, "minute")
+
+    ids = at_once([partial(full.run, "quick", number=number) for number in range(20)])
+
+    for task_id in ids:
+        free.wait_for_status(task_id, "success", seconds=10)
+    assert {pid for task_id in ids for pid in begun_by(stage, task_id)} == {free.pid}
+
+
+def test_every_record_is_found_and_cancelled_through_whichever_worker_answers(stage):
+    server = stage.start(command=["--workers", "4"])
+    server.client.headers["connection"] = "close"  # so that any of the workers may answer
+    wait_for("all workers to start", lambda: server.log().count("Application startup complete") == 4, 40)
+    ids = [server.run("minute", number=number) for number in range(24)]
+    for task_id in ids:
+        server.wait_for_status(task_id, "running")
+    runner_of = {note.task_id: note.pid for note in stage.ledger.notes("begin")}
+    assert len(set(runner_of.values())) > 1, "one worker has answered everything"
+
+    assert cancelled_by_others(server, runner_of) > 0
+
+    for task_id in ids:
+        server.wait_for_status(task_id, "cancelled")
+
+
+def test_a_crashed_process_is_noticed_within_its_lease_on_an_idle_queue(stage):
+    doomed = stage.launch(lease=LEASE)
+    other = stage.launch(lease=LEASE)
+    for server in stage.servers:
+        server.wait_until_ready()
+    (task_id,) = occupy(doomed, "repeatable_minute")
+
+    doomed.kill()
+    killed_at = time.monotonic()
+    wait_for("the second run", lambda: other.pid in begun_by(stage, task_id), LEASE + 1)
+
+    assert time.monotonic() - killed_at <= LEASE + 1
+    assert begun_by(stage, task_id) == [doomed.pid, other.pid]
+
+
+def test_a_healthy_task_that_is_longer_than_the_lease_runs_once(stage):
+    runs = stage.launch(lease=1.0)
+    other = stage.launch(lease=1.0)
+    for server in stage.servers:
+        server.wait_until_ready()
+    (task_id,) = occupy(runs, "three_seconds")
+    for number in range(20):
+        other.run("quick", number=number)
+
+    other.wait_for_status(task_id, "success")
+
+    assert begun_by(stage, task_id) == [runs.pid]
+
+
+def test_what_was_accepted_with_nobody_to_run_it_runs_when_somebody_comes(stage):
+    accepting = stage.start(max_concurrent_tasks=1)
+    occupy(accepting, "minute")
+    task_id = accepting.run("quick")
+    accepting.stop()
+
+    coming = stage.start()
+
+    assert coming.wait_for_status(task_id, "success")["attempts"] == 1
+
+
+def test_three_processes_lose_and_double_nothing_when_one_is_killed(stage, tally):
+    options = {"max_concurrent_tasks": 4, "max_sync_threads": 4, "lease": LEASE}
+    servers = [server.wait_until_ready() for server in [stage.launch(**options) for _ in range(3)]]
+    load = Load(stage, *servers)
+    load.send(Instant(200))
+
+    truth = Truth(servers[1].wait_until_all_ended(), stage.ledger.notes(), {servers[0].pid})
+    tally.update(truth.check(load.accepted, load.reported))
+
+
+def test_a_process_that_was_stopped_for_longer_than_its_lease_overwrites_nothing(stage):
+    late = stage.launch(max_concurrent_tasks=2, lease=1.0, release="1")
+    other = stage.launch(lease=1.0, release="2")
+    for server in stage.servers:
+        server.wait_until_ready()
+    once, again = occupy(late, "three_seconds")[0], occupy(late, "raced")[0]
+    pending = [late.run("quick", number=number) for number in range(10)]
+
+    late.freeze()
+    other.wait_for_status(once, "interrupted")
+    other.wait_for_status(again, "success")
+    for task_id in pending:
+        other.wait_for_status(task_id, "success")
+    late.thaw()
+    wait_for(
+        "the late bodies to end", lambda: [note.task_id for note in stage.ledger.notes("end") if note.pid == late.pid]
+    )
+    late.wait_for_status(late.run("quick"), "success")
+
+    assert other.record(once)["status"] == "interrupted"
+    assert other.record(again)["status"] == "success"
+    assert all(len(begun_by(stage, task_id)) == 1 for task_id in pending)
