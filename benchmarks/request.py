@@ -14,6 +14,7 @@ from fastapi import BackgroundTasks, FastAPI
 
 from benchmarks.asgi import receive, request_scope, send
 from benchmarks.measure import Options, Row, Section, at_most, interleave, number, percentile, scratch
+from benchmarks.peers.web import plain
 from benchmarks.raw import SETTINGS, Committer
 from outlive import SqliteBackend, Task, TaskManager, Tasks
 
@@ -56,17 +57,6 @@ class Case:
 
 
 # -- the applications ----------------------------------------------------------------------------------
-
-
-def plain() -> FastAPI:
-    """No task, no outlive."""
-    app = FastAPI()
-
-    @app.post("/signup")
-    async def endpoint(email: str) -> dict[str, bool]:
-        return {"ok": bool(email)}
-
-    return app
 
 
 def starlette(func: Callable[..., Any]) -> FastAPI:
