@@ -33,13 +33,13 @@ MEASURES = (
     "postgres",
     "redis_backend",
     "lists",
-    "dashboard",
     "growth",
     "scaling",
     "killed",
     "locks",
-    "schedules",
     "with_dashboard",
+    "schedules",
+    "dashboard",
 )
 
 
