@@ -195,7 +195,7 @@ class _Cutter:
             while True:
                 await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311 - chance is no secret here
                 if not over.is_set():
-                    proxy.cut_all()
+                    proxy.cut()
 
 
 if __name__ == "__main__":
