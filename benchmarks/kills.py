@@ -1,13 +1,15 @@
 """The long experiment: processes that are killed every second and replaced, and nothing lost or doubled.
 
-`python -m benchmarks.kills URL [--tasks 20000] [--freeze]`; with `postgres` for URL on a server of its own, which
-`--restart` crashes once in the middle, and to which `--cuts` cuts all connections several times a second.
+`python -m benchmarks.kills URL [--tasks 20000] [--freeze]`; with `postgres` or `redis` for URL on a server of its own
+(Redis with `appendonly`, synced each second), which `--restart` crashes once in the middle, and to which `--cuts` cuts
+all connections several times a second.
 """
 
 import argparse
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +17,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from tests.support import postgres
+from tests.support import postgres, valkey
 from tests.support.proxy import Proxy
 
 from outlive import BackendUnavailableError, Page, TaskManager, TaskRecord, TaskStatus, get_task_context
@@ -159,13 +161,14 @@ def main() -> None:
     if given.child is not None:
         asyncio.run(child(given.url, given.child, given.tasks))
         return
-    server = postgres.Server(fsync="on", full_page_writes="on") if given.url == "postgres" else None
+    server = _SERVERS[given.url]() if given.url in _SERVERS else None
     url = server.url if server is not None else given.url
     over = threading.Event()
     cutter = _Cutter(url, over) if given.cuts else None
     experiment = Experiment(cutter.url if cutter else url, given.tasks, given.every, freezes=given.freeze)
-    if given.restart and server is not None:
-        threading.Timer(8.0, server.restart).start()
+    crash = threading.Timer(8.0, server.restart) if given.restart and server is not None else None
+    if crash is not None:
+        crash.start()
     began = time.monotonic()
     try:
         experiment.run()
@@ -174,9 +177,38 @@ def main() -> None:
         print(dict(sorted(asyncio.run(experiment.judge()).items())), f"{time.monotonic() - began:.0f} s")
     finally:
         over.set()
+        if crash is not None:
+            crash.cancel()
         experiment.close()
         if server is not None:
             server.remove()
+
+
+class _Valkey:
+    """A server whose log of changes survives a crash."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="outlive-kills-"))
+        keeps = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "persist": True}
+        self._server = valkey.own_server(port=valkey.unused_port(), data_dir=self._folder, **keeps)
+        self._server.start()
+        self.url: str = self._server.connection_url
+
+    def restart(self) -> None:
+        """Kill it, and start it on what it has written."""
+        self._server.terminate()
+        self._server.start()
+
+    def remove(self) -> None:
+        """End it, and forget what it kept."""
+        self._server.stop()
+        shutil.rmtree(self._folder)
+
+
+_SERVERS: dict[str, Callable[[], "postgres.Server | _Valkey"]] = {
+    "postgres": lambda: postgres.Server(fsync="on", full_page_writes="on"),
+    "redis": _Valkey,
+}
 
 
 class _Cutter:

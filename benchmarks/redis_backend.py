@@ -21,18 +21,16 @@ from outlive.backends.redis.scripts import script
 from outlive.backends.redis.wire import wire
 from outlive.core.moves import Enqueue, Move, Settle, Start
 from outlive.core.states import Event, TaskStatus
-from outlive.sync import Lock
 
-ONE, BULK, DRAIN, CHUNK, WAITS = 300, 1000, 3000, 200, 40
-CONTENDERS = 8
+ONE, BULK, DRAIN, CHUNK = 300, 1000, 3000, 200
 
 METHOD = f"""\
 One Valkey from a wheel on the same machine, without persistence, on which client and server share the processors.
 "Raw" is redis-py alone: one `XADD` of the same size per task, awaited one after the other; for the drain the same
 scripts with batches of {CHUNK} that were made beforehand, without a runtime around them (enqueue is not in it). Bulk is
 `enqueue_many` of {BULK:,}; the drain is {DRAIN:,} records that nobody owns and one worker that starts, until all have
-ended. Who enqueues runs nothing (`run_tasks=False`). Waits are those of {CONTENDERS} tasks that each take and give back
-one lock {WAITS} times. Seconds of the processor are per 1,000 tasks, of the worker's process and of the server."""
+ended. Who enqueues runs nothing (`run_tasks=False`). Seconds of the processor are per 1,000 tasks, of the worker's
+process and of the server."""
 
 _serial = count(1)
 
@@ -53,7 +51,6 @@ class Bench:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.waits: list[float] = []
         self.latencies: list[float] = []
         self.worker: list[float] = []
         self.server: list[float] = []
@@ -155,44 +152,6 @@ class Bench:
         self.latencies += found
         return statistics.median(found)
 
-    async def raw_pair(self) -> float:
-        """`SET NX PX` and the script that compares and deletes, as a lock by hand does."""
-        release = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
-        async with Redis.from_url(self.url) as client:
-            key, run = uuid4().hex, client.register_script(release)
-            start = time.perf_counter()
-            for _ in range(ONE):
-                await client.set(key, "me", nx=True, px=60_000)
-                await run(keys=[key], args=["me"])
-            return ONE / (time.perf_counter() - start)
-
-    async def lock_pair(self) -> float:
-        """A lock that nobody else wants."""
-        async with self.manager():
-            lock = Lock("bench", lease_duration=60)
-            start = time.perf_counter()
-            for _ in range(ONE):
-                async with lock:
-                    pass
-            return ONE / (time.perf_counter() - start)
-
-    async def contended(self) -> float:
-        """The 99th percentile of waits, in ms."""
-        found: list[float] = []
-
-        async def contender() -> None:
-            lock = Lock("bench", lease_duration=60)
-            for _ in range(WAITS):
-                asked = time.perf_counter()
-                async with lock:
-                    found.append((time.perf_counter() - asked) * 1e3)
-                    await asyncio.sleep(0.001)
-
-        async with self.manager():
-            await asyncio.gather(*(contender() for _ in range(CONTENDERS)))
-        self.waits += found
-        return percentile(found, 99)
-
 
 def _success(task_id: str) -> Settle:
     return Settle(task_id, 1, Event.SUCCEED, TaskStatus.SUCCESS, 2.0)
@@ -218,7 +177,6 @@ async def _measure(bench: Bench, options: Options) -> dict[str, list[float]]:
     cases: dict[str, Callable[[], Any]] = {
         "raw XADD": bench.xadd_one, "enqueue one": bench.enqueue_one, "bulk": bench.enqueue_bulk,
         "raw drain": bench.raw_drain, "drain": bench.drain, "start": bench.start_idle,
-        "raw pair": bench.raw_pair, "lock pair": bench.lock_pair, "contended": bench.contended,
     }  # fmt: skip
     return await interleave(cases, options.rounds(3))
 
@@ -234,7 +192,6 @@ def run(options: Options) -> Section:
 
 def _rows(bench: Bench, found: dict[str, list[float]]) -> list[Row]:
     one, drain = ratios(found["enqueue one"], found["raw XADD"]), ratios(found["raw drain"], found["drain"])
-    pair = ratios(found["raw pair"], found["lock pair"])
     bulk, drained = statistics.median(found["bulk"]), statistics.median(found["drain"])
     p50, p99 = (percentile(bench.latencies, percent) for percent in (50, 99))
     return [
@@ -247,8 +204,4 @@ def _rows(bench: Bench, found: dict[str, list[float]]) -> list[Row]:
         Row("processor, server", f"{number(statistics.median(bench.server))} s per 1,000"),
         at_most("enqueue to start, p50", p50, 1.4, "ms"),
         at_most("enqueue to start, p99", p99, 10.0, "ms", beside=f"worst {number(max(bench.latencies))} ms"),
-        at_most(
-            "lock and unlock", statistics.median(pair), 1.15, "x raw", spread(found["lock pair"], "/s"), spread(pair)
-        ),
-        at_most(f"p99 wait of {CONTENDERS}", percentile(bench.waits, 99), 30.0, "ms"),
     ]

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from support.proxy import Proxy, never, on
 from support.recording import Trail
 from support.valkey import server_url
-from support.waiting import ended, until
+from support.waiting import ended, turns, until
 from tests.conformance.conformance_kit import FUNC, NOW, applied, enqueue, fail, given, retry, start
 
 from outlive import BackendUnavailableError, TaskManager, TaskStatus
@@ -168,6 +168,7 @@ async def test_nothing_is_asked_any_more_when_the_backend_is_closed(proxy, prefi
     monkeypatch.setattr(backend._link, "ask", slow)
     backend.leases.watch("me", lambda: None)
     backend.notifier.missed()
+    await turns(2)
     asyncio.get_running_loop().call_later(0.2, answer.set)
     await backend.close()
     assert "outlive lease turns" not in {task.get_name() for task in asyncio.all_tasks()}

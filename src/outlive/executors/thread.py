@@ -10,6 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,6 +20,9 @@ from outlive.definitions.injection.beside import home
 from outlive.ports import Call
 
 DEFAULT_THREADS = 40
+
+#: Runs a body, and gives what sends its outcome to the event loop.
+_Job = Callable[[], Callable[[], None]]
 
 
 class ThreadExecutor:
@@ -33,7 +37,7 @@ class ThreadExecutor:
     def __init__(self, limit: int | None = None, on_overrun: Callable[[Call], None] | None = None) -> None:
         self.limit: int | None = limit or DEFAULT_THREADS
         self._on_overrun = on_overrun
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
         self._idle = 0
@@ -45,10 +49,8 @@ class ThreadExecutor:
         context = contextvars.copy_context()
         context.run(home.set, loop)
 
-        def job() -> None:
-            outcome = context.run(_run, call)
-            with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_deliver, future, outcome)
+        def job() -> Callable[[], None]:
+            return partial(_send_back, loop, future, context.run(_run, call))
 
         self._submit(job)
         if call.timeout is None:
@@ -65,7 +67,7 @@ class ThreadExecutor:
         await future
         return timed_out(seconds)
 
-    def _submit(self, job: Callable[[], None]) -> None:
+    def _submit(self, job: _Job) -> None:
         with self._lock:
             self._jobs.put(job)
             if self._idle > 0:
@@ -78,10 +80,13 @@ class ThreadExecutor:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            send_back = job()
+            # Free before anybody hears of the end, or what comes next would find nobody and start another thread.
             with self._lock:
                 if self._jobs.empty():
                     self._idle += 1
+            send_back()
+            del job, send_back  # or arguments and outcome would stay in memory until the next one comes
 
     def shutdown(self) -> None:
         """Let idle threads end; busy ones end after their body."""
@@ -106,6 +111,11 @@ def _finished(value: Any) -> Any:
             f"function (async def), or await it in one"
         )
     return value
+
+
+def _send_back(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(_deliver, future, outcome)
 
 
 def _deliver(future: asyncio.Future[Outcome], outcome: Outcome) -> None:

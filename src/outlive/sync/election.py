@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -180,7 +181,7 @@ class LeaderElection:
         finally:
             self._lose("stopped", "released")  # before anybody else can lead
             with suppress(BackendError, TimeoutError):  # the log has it, and the lease ends by itself
-                await finish(self._step_down(near), f"giving up {self._spec.key}", self._backend_timeout)
+                await finish(partial(self._step_down, near), f"giving up {self._spec.key}", self._backend_timeout)
 
     async def _step_down(self, near: Coordination) -> None:
         await self._note_changes(near)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -33,18 +33,25 @@ def _forget(task: "asyncio.Task[Any]") -> None:
         _log.warning("%s failed (%s); its lease ends by itself", task.get_name(), error)
 
 
-async def finish(work: Coroutine[Any, Any, T], what: str, patience: float = PATIENCE) -> T:
-    """What `work` returns. A cancelled caller is told when it has ended, or after `patience` seconds."""
-    task = in_background(work, what)
+async def finish(work: Callable[[], Coroutine[Any, Any, T]], what: str, patience: float = PATIENCE) -> T:
+    """What `work()` returns. A cancelled caller is told when it has ended, or after `patience` seconds.
+
+    It is awaited as it is: a task around it would take longer than the work. What was cancelled in the middle goes
+    on in the backend, in its order: it is done once more, has no effect then, and shows that the first is over.
+    """
     over = asyncio.get_running_loop().time() + patience
+    limit = asyncio.timeout(patience)
     try:
-        await asyncio.wait([task], timeout=patience)
+        async with limit:
+            return await work()
     except asyncio.CancelledError:
-        await _wait_shielded(task, over)
+        await _wait_shielded(in_background(work(), what), over)
         raise
-    if not task.done():
-        raise TimeoutError(f"{what} took longer than {patience:g} s; its lease ends by itself")
-    return task.result()
+    except Exception as error:
+        _log.warning("%s failed (%s); its lease ends by itself", what, str(error) or f"no answer within {patience:g} s")
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"{what} took longer than {patience:g} s; its lease ends by itself") from error
 
 
 async def _wait_shielded(task: "asyncio.Task[Any]", over: float) -> None:

@@ -120,7 +120,7 @@ class Holding:
         self.is_over = True
         self._rest()
         with suppress(BackendError, TimeoutError):  # the log has it, and the lease ends by itself
-            await finish(self._drop(), f"giving up {self.key}")
+            await finish(self._drop, f"giving up {self.key}")
 
     # -- keeping it ------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Holding:
         """End the lease, `keep` seconds from now; False where it was lost before."""
         self.is_over = True
         self._rest()
-        ending = self._drop() if keep <= 0 else self._leases.renew(self.key, self.holder, keep, self._clock.now())
+        ending = self._drop if keep <= 0 else partial(self._keep, keep)
         return await finish(ending, f"releasing {self.key}")
 
     def abandon(self) -> None:
@@ -202,6 +202,9 @@ class Holding:
         """Whether the backend says so."""
         held = await self._leases.held(self._clock.now(), self.key)
         return bool(held) and held[0].holder == self.holder
+
+    async def _keep(self, seconds: float) -> bool:
+        return await self._leases.renew(self.key, self.holder, seconds, self._clock.now())
 
     async def _drop(self) -> bool:
         return await self._leases.drop(self.key, self.holder, self._clock.now())

@@ -134,13 +134,28 @@ def test_a_slot_looks_for_an_earlier_run_among_the_live_ones_of_its_schedule(con
     assert "outlive_record_schedule" in steps, steps
 
 
-def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path):
-    connection = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
+def of_schema(number, path):
+    connection = sqlite3.connect(path / "tasks.db", isolation_level=None)
     connection.execute(sql("schema_create"))
-    (first, text), *_ = migrations()
-    for statement in statements(text):
-        connection.execute(statement)
-    connection.execute(sql("schema_note"), (first, compatible_from(text)))
+    for known, text in migrations()[:number]:
+        for statement in statements(text):
+            connection.execute(statement)
+        connection.execute(sql("schema_note"), (known, compatible_from(text)))
+    return connection
+
+
+def test_a_lease_is_held_on_while_the_schema_changes(tmp_path):
+    connection = of_schema(10, tmp_path)
+    granted = {"key": "k", "holder": "me", "fence": 7, "taken_at": 1.5, "expires_at": 9.5}
+    connection.execute(sql("lease_grant"), granted)
+    migrate(connection)
+    found = connection.execute(sql("lease_look"), {"key": "k", "now": 2.0}).fetchall()
+    assert found == [("me", 7, 1.5, 9.5, None)]
+    connection.close()
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path):
+    connection = of_schema(1, tmp_path)
     columns = (
         "id, func, func_name, status, created_at, run_at, recoverable, requeue_on_interrupt, queue, source, timing"
     )

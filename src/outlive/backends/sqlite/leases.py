@@ -125,9 +125,9 @@ class SqliteLeases:
 def _take(connection: sqlite3.Connection, asked: Asked, *, is_to_sweep: bool) -> Lease:
     if is_to_sweep:
         _sweep(connection, asked)
-    lease = _lease(connection, asked)
+    lease, following = _look(connection, asked)
     if lease is None:
-        lease = _grant_next(connection, asked)
+        lease = _grant(connection, asked, following)
     elif lease.holder == asked.holder:
         _changed(connection, "lease_renew", asked)
         return replace(lease, expires_at=asked.now + asked.seconds)
@@ -138,14 +138,16 @@ def _take(connection: sqlite3.Connection, asked: Asked, *, is_to_sweep: bool) ->
 
 
 def _drop(connection: sqlite3.Connection, asked: Asked) -> tuple[bool, list[str]]:
-    if _changed(connection, "lease_drop", asked):
-        return True, _pass_on(connection, asked)
-    _changed(connection, "lease_leave", asked)
-    return False, []
+    dropped = connection.execute(sql("lease_drop"), asked._asdict()).fetchall()
+    if not dropped:
+        _changed(connection, "lease_leave", asked)
+        return False, []
+    [(following,)] = dropped
+    return True, [] if following is None else [_grant(connection, asked, following).holder]
 
 
 def _force(connection: sqlite3.Connection, key: str, reason: str, now: float) -> tuple[bool, list[str]]:
-    lease = _lease(connection, Asked(key, "", now))
+    lease, _ = _look(connection, Asked(key, "", now))
     if lease is None:
         return False, []
     _note(connection, LeaseEvent(key, lease.holder, lease.fence, now, "forced", reason))
@@ -155,15 +157,6 @@ def _force(connection: sqlite3.Connection, key: str, reason: str, now: float) ->
 def _note(connection: sqlite3.Connection, event: LeaseEvent) -> None:
     connection.execute(sql("lease_note"), asdict(event))
     connection.execute(sql("lease_forget_events"), {"keep": LEASE_EVENTS})
-
-
-def _pass_on(connection: sqlite3.Connection, asked: Asked) -> list[str]:
-    following = _next(connection, asked)
-    return [] if following is None else [_grant(connection, asked, following).holder]
-
-
-def _grant_next(connection: sqlite3.Connection, asked: Asked) -> Lease:
-    return _grant(connection, asked, _next(connection, asked))
 
 
 def _grant(connection: sqlite3.Connection, asked: Asked, following: str | None) -> Lease:
@@ -179,19 +172,15 @@ def _grant(connection: sqlite3.Connection, asked: Asked, following: str | None) 
     return lease
 
 
-def _next(connection: sqlite3.Connection, asked: Asked) -> str | None:
-    found: tuple[str] | None = connection.execute(sql("lease_next"), asked._asdict()).fetchone()
-    return None if found is None else found[0]
-
-
 def _sweep(connection: sqlite3.Connection, asked: Asked) -> None:
     for query in ("lease_expire", "lease_expire_waiters"):
         _changed(connection, query, asked)
 
 
-def _lease(connection: sqlite3.Connection, asked: Asked) -> Lease | None:
-    found = connection.execute(sql("lease_get"), asked._asdict()).fetchone()
-    return None if found is None else Lease(*found)
+def _look(connection: sqlite3.Connection, asked: Asked) -> tuple[Lease | None, str | None]:
+    """Who has the lease, and who comes next."""
+    holder, *facts, following = connection.execute(sql("lease_look"), asked._asdict()).fetchone()
+    return None if holder is None else Lease(asked.key, holder, *facts), following
 
 
 def _changed(connection: sqlite3.Connection, query: str, asked: Asked) -> bool:
