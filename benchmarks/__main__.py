@@ -33,6 +33,7 @@ MEASURES = (
     "postgres",
     "redis_backend",
     "lists",
+    "dashboard",
     "growth",
     "scaling",
     "schedules",

@@ -53,17 +53,16 @@ def build(kind: str, folder: Path) -> FastAPI:
     return app
 
 
-def main() -> None:
+def serve(app: FastAPI) -> None:
     """Serve on a free port of the loopback interface and print its number."""
-    kind, folder = sys.argv[1], Path(sys.argv[2])
     # With the protocol named, or asyncio does not set TCP_NODELAY and every response waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    config = uvicorn.Config(build(kind, folder), loop="asyncio", log_level="warning", access_log=False)
+    config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":
-    main()
+    serve(build(sys.argv[1], Path(sys.argv[2])))

@@ -72,6 +72,7 @@ def screens(ids: dict[str, str]) -> dict[str, str]:
         "dead-letters": f"{start}/dead-letters",
         "schedules": f"{start}/schedules",
         "schedule": f"{start}/schedules/shop:nightly_report",
+        "schedule-runs": f"{start}/schedules/shop:clear_baskets",
         "functions": f"{start}/functions",
         "function": f"{start}/functions/shop:charge_card",
         "queues": f"{start}/queues",
@@ -163,11 +164,10 @@ def fired(state: ScheduleState) -> list[Move]:
     for number, (slot, following) in enumerate(zip(slots, [*slots[1:], next_at], strict=True)):
         task_id = str(UUID(int=int(slot * 1000) << 80 | 0x7 << 76 | 1 << 63 | number))
         moves.append(Fire(task_id, name, slot, following, slot, slot))
-        moves.append(
-            Enqueue(
-                task_id, name, name, slot, slot, "earlier", slot, source="scheduled", timing="schedule", schedule=name
-            )
-        )
+        began = slot + 0.003 * (number % 4 + 1)
+        accepted = Enqueue(task_id, name, name, slot, slot, "earlier", began)
+        accepted.source, accepted.timing, accepted.schedule = "scheduled", "schedule", name
+        moves.append(accepted)
         failed = number == 6
         event, status = (Event.FAIL, TaskStatus.FAILED) if failed else (Event.SUCCEED, TaskStatus.SUCCESS)
         moves.append(Settle(task_id, 1, event, status, slot + 0.7, error="no baskets were found" if failed else None))

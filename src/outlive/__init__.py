@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
 from outlive.backends.memory import MemoryBackend
 from outlive.backends.sqlite import SqliteBackend
 from outlive.core.config import TaskConfig, TaskErrorHandler
@@ -47,12 +46,13 @@ from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.planner import ScheduledOnce
 from outlive.runtime.queue_control import QueueInfo
 from outlive.runtime.schedule_info import ScheduleInfo
-from outlive.status import StatusRouter
 from outlive.web.tasks import ManagedBackgroundTasks, Tasks
 
 if TYPE_CHECKING:
+    from outlive.admin import AdminUser, TaskAdmin, TaskAuthBackend, hash_password
     from outlive.backends.postgres import PostgresBackend
     from outlive.backends.redis import RedisBackend
+    from outlive.status import StatusRouter
 
 #: The name of taskflow's backend protocol; subclasses of the old protocol cannot promise what a `Backend` does.
 SnapshotBackend = Backend
@@ -119,8 +119,16 @@ __all__ = [
     "task_log",
 ]
 
-#: What needs a driver that not everybody has installed, and where it is.
-_ON_DEMAND = {"PostgresBackend": "outlive.backends.postgres", "RedisBackend": "outlive.backends.redis"}
+#: What not every process needs, and where it is: drivers that may be missing, and what makes pages and streams.
+_ON_DEMAND = {
+    "AdminUser": "outlive.admin",
+    "PostgresBackend": "outlive.backends.postgres",
+    "RedisBackend": "outlive.backends.redis",
+    "StatusRouter": "outlive.status",
+    "TaskAdmin": "outlive.admin",
+    "TaskAuthBackend": "outlive.admin",
+    "hash_password": "outlive.admin",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -11,7 +10,6 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection
-from uuid_utils import uuid7
 
 from outlive.backends.callers import CallersConnection
 from outlive.backends.memory import MemoryBackend
@@ -30,10 +28,11 @@ from outlive.executors.async_ import AsyncExecutor
 from outlive.executors.process import ProcessExecutor
 from outlive.executors.thread import ThreadExecutor
 from outlive.operations import ManagerOptions, Operations, given_options
-from outlive.ports import Backend, Call, Clock, Executor, Instance, Lease, LeaseEvent
+from outlive.ports import Backend, Call, Clock, Executor, Lease, LeaseEvent
 from outlive.queues import Queues
 from outlive.runtime.clock import SystemClock
 from outlive.runtime.enqueuer import Enqueuer
+from outlive.runtime.identity import new_instance
 from outlive.runtime.process import Limits, Process
 from outlive.runtime.rehearsal import Rehearsal
 from outlive.runtime.runtime import Runtime
@@ -118,13 +117,13 @@ class TaskManager(Operations, Queues):
             room=room,
             journal_capacity=journal_capacity,
             max_result_size=self._surroundings.max_result_size,
+            audit_days=self._surroundings.audit_days,
             retention=checked(self._surroundings.retention),
         )
         self._persists = requeue_pending is not False
         self._queues = declared_queues(queues, max_size)
         self._runs_tasks, self._run_queues = run_tasks, queues_to_run(run_queues, self._queues)
-        if not (run_tasks or self.backend.durable):
-            raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
+        _check_shared(self.backend, run_tasks=run_tasks)
         self._max_concurrent_tasks = _positive("max_concurrent_tasks", max_concurrent_tasks)
         self._max_process_workers = _positive("max_process_workers", max_process_workers)
         self._max_sync_threads = _positive("max_sync_threads", max_sync_threads)
@@ -284,7 +283,8 @@ class TaskManager(Operations, Queues):
             for schedule in self._plan:
                 if isinstance(schedule.turn, IntervalTurn):
                     schedule.turn.check(schedule.name, self._elections)
-            runtime = Runtime(self._make_process(), self.backend, self._memory, self._make_executors())
+            executors = self._make_executors()
+            runtime = Runtime(self._make_process(executors), self.backend, self._memory, executors)
             await self._start_observed(runtime)
             self._runtime = runtime
             for election in self._elections:
@@ -436,13 +436,11 @@ class TaskManager(Operations, Queues):
 
     # -- wiring ----------------------------------------------------------------------------------
 
-    def _make_process(self) -> Process:
-        instance = Instance(str(uuid7()), socket.gethostname(), os.getpid(), self._clock.now(), self._limits.lease)
-        store = TaskStore()
+    def _make_process(self, executors: Mapping[str, Executor]) -> Process:
         return Process(
-            instance,
+            new_instance(self._clock.now(), self._limits.lease, executors if self._runs_tasks else {}),
             self.registry,
-            store,
+            TaskStore(),
             self._clock,
             self._emit,
             self._limits,
@@ -467,6 +465,11 @@ class TaskManager(Operations, Queues):
     def _report_overrun(self, call: Call) -> None:
         if isinstance(call, Task) and call.timeout is not None:
             self._emit(AttemptOverran(call.id, call.facts.func_name, call.timeout))
+
+
+def _check_shared(backend: Backend, *, run_tasks: bool) -> None:
+    if not (run_tasks or backend.durable):
+        raise ConfigError("run_tasks=False needs a backend that other processes share; this one is in memory")
 
 
 def _positive(name: str, value: int | None) -> int | None:

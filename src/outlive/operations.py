@@ -13,7 +13,7 @@ from outlive.errors import ConfigError
 from outlive.observers.file import BACKUP_COUNT, MAX_BYTES, FileLogger
 from outlive.observers.log import log_event
 from outlive.observers.observer import FunctionObserver
-from outlive.ports import Observer, Tracer
+from outlive.ports import InstanceState, Observer, Tracer
 from outlive.runtime.logger_chain import LoggerChain
 from outlive.runtime.rotation import Rotation, rotate
 from outlive.runtime.runtime import Runtime
@@ -49,6 +49,8 @@ class Surroundings:
     retention_days: float | None = None
     #: Days that records are kept which ended in some status, like `{"failed": 90, "success": 1}`.
     retention: Mapping[str, float] | None = None
+    #: Days that is kept what people did by the admin; None keeps it for ever.
+    audit_days: float | None = 365.0
 
 
 class ManagerOptions(TaskOptions, total=False):
@@ -64,6 +66,7 @@ class ManagerOptions(TaskOptions, total=False):
     tracer: Tracer | None
     max_result_size: int
     retention: Mapping[str, float] | None
+    audit_days: float | None
 
 
 _NAMES = frozenset(field.name for field in fields(Surroundings))
@@ -139,6 +142,25 @@ class Operations(Schedules):
         log_event(event)
         if self._chain is not None:
             self._chain.tell(event)
+
+    # -- instances -------------------------------------------------------------------------------
+
+    async def instances(self) -> list[InstanceState]:
+        """The processes that run this application's tasks, dead or alive: what each is, and its last sign of life."""
+        return list(await self.runtime.backend.instances())
+
+    async def drain_instance(self, instance: str) -> bool:
+        """Ask an instance, by its id, to take no new work; False where it was asked already, or there is none.
+
+        It finishes what it runs, gives back what waits in it, accepts what its requests schedule for the others, and
+        fires no schedule. What only it can run it still runs: tasks that are not stored or not declared,
+        `after_route`, and intervals whose runs hold a lock or a leadership.
+        """
+        return await self.runtime.duty.ask(instance, draining=True)
+
+    async def resume_instance(self, instance: str) -> bool:
+        """Let an instance take work again; False where it does."""
+        return await self.runtime.duty.ask(instance, draining=False)
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
-from outlive.core.audit import AuditEntry
+from outlive.core.audit import AuditStore
 from outlive.core.events import RuntimeEvent
 from outlive.core.exchange import Claim as Claim
 from outlive.core.exchange import Due as Due
@@ -84,7 +84,7 @@ HANDOVER_SECONDS = 1.0
 LEASE_EVENTS = 1000
 
 
-class Backend(Protocol):
+class Backend(AuditStore, Protocol):
     """Where records, instances and leases live. Every implementation passes the suite in `tests/conformance`.
 
     Times are seconds since the epoch. Methods raise `BackendUnavailableError` where nothing was changed and
@@ -146,8 +146,11 @@ class Backend(Protocol):
         """Records that match, newest first, without logs and history."""
         ...
 
-    async def planned(self, before: float) -> Sequence[TaskRecord]:
-        """Records that hold a `run_key` and may start before this moment, earliest first, without logs and history."""
+    async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
+        """Up to `limit` records that hold a `run_key` and may start before this moment, earliest first.
+
+        They come without logs and history.
+        """
         ...
 
     async def counts(self) -> Mapping[TaskStatus, int]:
@@ -243,17 +246,15 @@ class Backend(Protocol):
         """The instances that have joined and are not forgotten, dead or alive, in the order of their ids."""
         ...
 
-    # -- what people did -------------------------------------------------------------------------
+    async def drain(self, instance: str, *, draining: bool) -> bool:
+        """Ask an instance to take no new work, or to take it again; False where it is so already, or unknown.
 
-    async def note(self, entry: AuditEntry) -> None:
-        """Keep what somebody did."""
+        One that joins again without having been forgotten stays asked.
+        """
         ...
 
-    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
-        """What was done, newest first: up to `limit` entries older than the one with the id `before`.
-
-        Of everything, or of one target.
-        """
+    async def asked_to_drain(self, instance: str) -> bool:
+        """Whether somebody asked an instance to take no new work."""
         ...
 
 
@@ -283,8 +284,8 @@ class BatchingBackend(Protocol):
 
 
 #: Kinds of hints: records that anybody may claim; a record (its id) that is to be cancelled; a schedule that may be
-#: due sooner; a lease that was handed to a waiter (its holder).
-WORK, CANCEL, SCHEDULES, LEASE = "work", "cancel", "schedules", "lease"
+#: due sooner; a lease that was handed to a waiter (its holder); an instance that is to take no new work, or to again.
+WORK, CANCEL, SCHEDULES, LEASE, DRAIN = "work", "cancel", "schedules", "lease", "drain"
 
 
 @runtime_checkable

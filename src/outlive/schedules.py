@@ -92,9 +92,9 @@ class Schedules(Declarations):
         """Cancel what `schedule_once` planned under this key; False where nothing waits under it (any more)."""
         return await self.runtime.planner.cancel(run_key)
 
-    async def list_scheduled(self, before: datetime | None = None) -> list[ScheduledOnce]:
-        """What `schedule_once` planned and has not started, earliest first; default up to a year ahead."""
-        return await self.runtime.planner.list(before)
+    async def list_scheduled(self, before: datetime | None = None, *, limit: int = 1000) -> list[ScheduledOnce]:
+        """What `schedule_once` planned and has not started, earliest first, up to `limit`; default a year ahead."""
+        return await self.runtime.planner.list(before, limit)
 
     # -- looking ---------------------------------------------------------------------------------
 

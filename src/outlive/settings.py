@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     log_lifecycle: bool | None = None
     max_result_size: int | None = None
     retention_days: float | None = None
+    audit_days: float | None = None
     retention: dict[str, float] | None = None
 
     # Defaults for all tasks.

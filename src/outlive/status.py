@@ -15,6 +15,7 @@ from outlive.core.record import TaskRecord
 from outlive.definitions.results import shown_result
 from outlive.definitions.task import Task
 from outlive.manager import TaskManager
+from outlive.web.stopping import server_is_stopping
 
 #: Seconds between two looks at a record, and between two signs of life to a client.
 LOOK, PING = 0.25, 15.0
@@ -67,7 +68,7 @@ class StatusRouter(APIRouter):
             if shown != told:
                 told = shown
                 yield ServerSentEvent(json.dumps(shown), event="end" if record.is_final else "status")
-            if record.is_final or await request.is_disconnected():
+            if record.is_final or server_is_stopping() or await request.is_disconnected():
                 return
             await asyncio.sleep(LOOK)
             found = await self._manager.get(record.id)

@@ -141,6 +141,20 @@ def test_pause_and_limit_a_queue(site, ids, page):
     expect(page.locator("td.num", has_text="3").first).to_be_visible()
 
 
+def test_an_instance_is_drained_and_resumed(site, ids, page):
+    page.goto(f"{site.address}/instances")
+    expect(page.get_by_text("async 1")).to_be_visible()
+    page.get_by_role("button", name="Drain").click()
+    expect(page.get_by_text("It takes no new work, and finishes what it runs.")).to_be_visible()
+    expect(page.locator(".badge", has_text="draining")).to_be_visible()
+    page.goto(site.address)
+    expect(page.locator(".badge", has_text="draining")).to_be_visible()
+    page.get_by_role("link", name="All instances").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(page.get_by_text("It takes work again.")).to_be_visible()
+    expect(page.locator(".badge", has_text="alive")).to_be_visible()
+
+
 def test_a_lock_is_taken_away(site, page):
     site.call(site.showcase.hold_locks())
     page.goto(f"{site.address}/locks")

@@ -18,8 +18,8 @@ def withdraw(run_key="k", asking="x"):
     return Withdraw(asking, run_key, NOW + 2, "replaced")
 
 
-async def ids(backend, before=NOW + 1e6):
-    return [record.id for record in await backend.planned(before)]
+async def ids(backend, before=NOW + 1e6, limit=100):
+    return [record.id for record in await backend.planned(before, limit)]
 
 
 async def test_a_key_is_held_once(backend):
@@ -121,6 +121,7 @@ async def test_the_list_is_in_the_order_of_times(backend):
 
     assert await ids(backend, NOW + 9) == ["t1", "t2.5", "t3"]
     assert await ids(backend) == ["t1", "t2.5", "t3", "t9"]
+    assert await ids(backend, limit=2) == ["t1", "t2.5"]
 
 
 async def test_one_that_is_claimed_can_still_be_replaced(backend):

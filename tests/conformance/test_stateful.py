@@ -292,7 +292,7 @@ class Comparison(RuleBasedStateMachine):
         for task_id in IDS:
             ours, theirs = self.both("get", task_id)
             assert (ours and plain(ours)) == (theirs and plain(theirs))
-        ours, theirs = self.both("planned", self.now + 0.5)
+        ours, theirs = self.both("planned", self.now + 0.5, 1000)
         assert [plain(record) for record in ours] == [plain(record) for record in theirs]
         ours, theirs = self.both("find", EVERYTHING, Page())
         assert [plain(record) for record in ours] == [plain(record) for record in theirs]

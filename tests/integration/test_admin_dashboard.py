@@ -5,15 +5,17 @@ import io
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from support.showcase import Showcase
+from uuid_utils import uuid7
 
 from outlive import SqliteBackend
 from outlive.admin.assets import Assets
-from outlive.core.moves import Enqueue, Settle
+from outlive.core.moves import Enqueue, Fire, Settle
 from outlive.core.states import Event, TaskStatus
 
 DASHBOARD = "/tasks/dashboard"
@@ -58,6 +60,11 @@ def site(request, tmp_path) -> Iterator[Site]:
 
 
 # -- pages -------------------------------------------------------------------------------------------
+
+
+def test_every_page_says_how_soon_it_may_be_asked_for_again(site):
+    told = site.client.get(DASHBOARD).headers["server-timing"]
+    assert re.fullmatch(r"page;dur=[\d.]+, again;dur=\d+", told)
 
 
 def test_every_page_says_what_there_is(site):
@@ -374,9 +381,73 @@ def test_schedules_instances_locks_and_functions_as_data(site):
     get = site.client.get
     assert get("/tasks/api/v1/schedules").json()["items"][0]["name"] == "shop:clear_baskets"
     (instance,) = get("/tasks/api/v1/instances").json()["items"]
-    assert (instance["alive"], instance["running"]) == (True, 1)
+    assert (instance["alive"], instance["running"], instance["draining"]) == (True, 1, False)
+    assert instance["slots"]["async"] == {"busy": 1, "limit": None}
+    assert instance["slots"]["thread"] == {"busy": 0, "limit": 4}
+    assert instance["version"].startswith("outlive ")
     assert get("/tasks/api/v1/locks").json() == {"items": []}
     figures = {one["func"]: one["figures"] for one in get("/tasks/api/v1/functions").json()["items"]}
     assert figures["shop:charge_card"]["failure_rate"] == 1.0
     (error,) = get("/tasks/api/v1/errors").json()["items"]
     assert (error["kind"], error["count"]) == ("BankClosedError", 3)
+
+
+def test_lists_of_schedules_and_of_what_is_to_run_once_come_in_pages(site):
+    def page(place: str, **params: Any) -> Any:
+        return site.client.get(f"/tasks/api/v1/{place}", params=params).json()
+
+    first = page("schedules", limit=2)
+    rest = page("schedules", limit=2, after=first["next"])
+    names = [one["name"] for one in (*first["items"], *rest["items"])]
+    assert names == ["shop:clear_baskets", "shop:nightly_report", "shop:weekly_stock"]
+    assert rest["next"] is None
+
+    async def plan() -> None:
+        for day in (1, 2, 3):
+            at = datetime.now(UTC) + timedelta(days=day)
+            await site.showcase.manager.schedule_once(site.showcase.clear_baskets, run_at=at, run_key=f"day {day}")
+
+    site.call(plan)
+    found = page("scheduled", limit=2)
+    assert ([one["run_key"] for one in found["items"]], found["more"]) == (["day 1", "day 2"], True)
+    assert page("scheduled", limit=3)["more"] is False
+
+
+# -- instances ---------------------------------------------------------------------------------------
+
+
+def test_an_instance_is_drained_and_works_again(site):
+    here = site.showcase.manager.runtime.process.instance.id
+    assert ">Drain</button>" in site.page("/instances")
+
+    answer = site.client.post(f"{DASHBOARD}/instances/{here}/drain")
+    assert "It takes no new work" in answer.text
+    assert "draining" in answer.text
+    assert "it finishes 1 that runs" in answer.text
+    assert ">Drain</button>" not in answer.text
+    (instance,) = site.client.get("/tasks/api/v1/instances").json()["items"]
+    assert instance["draining"]
+    waits = site.client.post("/orders").json()
+    assert "Every instance was asked to take no new work" in site.page(f"/tasks/{waits}")
+
+    assert site.client.post(f"/tasks/api/v1/instances/{here}/resume").json() == {"changed": True}
+    assert site.client.post(f"/tasks/api/v1/instances/{here}/resume").json() == {"changed": False}
+    assert "draining" not in site.page("/instances")
+    assert [one["action"] for one in site.client.get("/tasks/audit").json()[:2]] == ["instance.resume"] * 2
+
+
+def test_a_schedule_shows_how_late_its_runs_start(site):
+    manager = site.showcase.manager
+    slot = time.time() - 300
+    state = next(one for one in site.call(manager.backend.schedules) if one.name == "shop:clear_baskets")
+    task_id = str(uuid7())
+    moves = [
+        Fire(task_id, state.name, state.next_at, state.next_at, slot, slot),
+        Enqueue(task_id, state.name, state.name, slot, slot, "x", slot + 2, source="scheduled", schedule=state.name),
+        Settle(task_id, 1, Event.SUCCEED, TaskStatus.SUCCESS, slot + 3),
+    ]
+    assert all(site.call(manager.backend.apply, moves))
+    page = site.page(f"/schedules/{state.name}")
+    assert "2 s at most in the last 1 run" in page
+    runs = site.client.get(f"/tasks/schedules/{state.name}").json()["last_runs"]
+    assert [one["late_seconds"] for one in runs] == [2.0]

@@ -180,7 +180,15 @@ def test_the_hook_is_asked_about_every_action():
     assert asked == {
         *("task.retry", "task.cancel", "task.edit", "schedule.run", "schedule.pause", "schedule.resume"),
         *("schedule.change", "schedule.reset", "schedule.remove", "scheduled.cancel"),
-        *("queue.pause", "queue.resume", "queue.change", "lock.release", "history.delete"),
+        *(
+            "queue.pause",
+            "queue.resume",
+            "queue.change",
+            "instance.drain",
+            "instance.resume",
+            "lock.release",
+            "history.delete",
+        ),
     }
 
 

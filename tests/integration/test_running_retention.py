@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from support.waiting import ended, until
+from support.waiting import ended, turns, until
 
-from outlive import ConfigError, DefinitionError, TaskManager
+from outlive import ConfigError, DefinitionError, MemoryBackend, TaskManager
+from outlive.core.audit import AuditEntry
 from outlive.core.moves import Cancel, Enqueue, Settle
 from outlive.core.states import Event, TaskStatus
 from outlive.ports import Backend
@@ -104,7 +105,7 @@ async def test_without_any_limit_nothing_is_deleted(shared):
 
 
 async def test_while_another_instance_deletes_this_one_does_not(shared):
-    first, second = shared.instance(), shared.instance(retention_days=3)
+    first, second = shared.instance(audit_days=None), shared.instance(retention_days=3)
     async with first:
         await first.backend.leases.take(LEASE, "somebody", 60, shared.clock.now())
         await fill(first.backend, shared.clock.now())
@@ -160,3 +161,19 @@ def test_nor_of_a_schedule_of_a_declared_task():
 
     with pytest.raises(DefinitionError, match="retention_days"):
         manager.schedule(every=60, retention_days=3)(body)
+
+
+async def test_what_people_did_is_kept_for_a_year_or_as_long_as_somebody_says(clock, tmp_path):
+    for options, kept in (({}, 2), ({"audit_days": 7}, 1), ({"audit_days": None}, 3)):
+        backend = MemoryBackend()
+        for number, days in enumerate((400, 30, 1)):
+            at = clock.now() - days * DAY
+            await backend.note(AuditEntry(str(number), at, "ann", "task.retry", None, {}))
+        async with TaskManager(backend, clock=clock, **options):
+
+            async def are_forgotten(backend: Backend = backend, kept: int = kept) -> bool:
+                return len(await backend.notes(10)) == kept
+
+            await until(are_forgotten)
+            await turns()
+            assert await are_forgotten()

@@ -1,6 +1,8 @@
 """The typed project in tests/typing uses every public name; the type checkers look at it in `make check`."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,16 @@ MODULES = [
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_the_typed_project_uses_every_public_name(module):
     assert set(module.__all__) - used_from(module.__name__) == set()
+
+
+def test_what_makes_pages_is_loaded_with_the_admin_and_not_before():
+    code = """
+import sys
+import outlive
+pages = {"jinja2", "sse_starlette", "outlive.admin"}
+early = pages & set(sys.modules)
+from outlive import TaskAdmin
+print(sorted(early), sorted(pages & set(sys.modules)))
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert told == "[] ['jinja2', 'outlive.admin', 'sse_starlette']"

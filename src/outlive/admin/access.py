@@ -27,6 +27,8 @@ ACTIONS: dict[str, Role] = {
     "queue.pause": "operator",
     "queue.resume": "operator",
     "queue.change": "admin",
+    "instance.drain": "operator",
+    "instance.resume": "operator",
     "lock.release": "admin",
     "history.delete": "admin",
 }

@@ -213,6 +213,20 @@ class Actions:
         await self.note(user, "queue.change", name, before=was, after={key: after[key] for key in changes})
         return after
 
+    async def drain(self, user: AdminUser, instance: str) -> bool:
+        """Ask an instance to take no new work; False where it was asked already, or there is none."""
+        await self.access.check(user, "instance.drain", instance)
+        changed = await self._manager.drain_instance(instance)
+        await self.note(user, "instance.drain", instance, changed=changed)
+        return changed
+
+    async def resume_instance(self, user: AdminUser, instance: str) -> bool:
+        """Let an instance take work again; False where it does."""
+        await self.access.check(user, "instance.resume", instance)
+        changed = await self._manager.resume_instance(instance)
+        await self.note(user, "instance.resume", instance, changed=changed)
+        return changed
+
     async def release(self, user: AdminUser, key: str, reason: str) -> bool:
         """Take a lease from whoever holds it; False where nobody does."""
         await self.access.check(user, "lock.release", key)

@@ -131,7 +131,7 @@ class AdminApi:
         return Json((await self._manager.schedule_info(name, runs=runs)).to_dict())
 
     async def scheduled(self, before: datetime | None = None) -> Json:
-        """What is to run once, earliest first; up to a year ahead unless told otherwise."""
+        """What is to run once, the earliest 1,000; up to a year ahead unless told otherwise."""
         return Json([planned.to_dict() for planned in await self._manager.list_scheduled(before)])
 
     # -- acting ----------------------------------------------------------------------------------

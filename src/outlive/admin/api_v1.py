@@ -76,6 +76,8 @@ class ApiV1:
         router.add_api_route("/queues/{name:path}/resume", self.resume_queue, methods=["POST"])
         router.add_api_route("/queues/{name:path}", self.change_queue, methods=["PATCH"])
         router.add_api_route("/instances", self.instances, methods=["GET"])
+        router.add_api_route("/instances/{instance}/drain", self.drain, methods=["POST"])
+        router.add_api_route("/instances/{instance}/resume", self.resume_instance, methods=["POST"])
         router.add_api_route("/locks", self.locks, methods=["GET"])
         router.add_api_route("/locks/release", self.release, methods=["POST"])
         router.add_api_route("/audit", self.audit, methods=["GET"])
@@ -136,13 +138,16 @@ class ApiV1:
             )
         return Json({"items": items})
 
-    async def schedules(self) -> Json:
-        """All schedules and intervals."""
-        return Json({"items": [one.to_dict() for one in await self._manager.schedules()]})
+    async def schedules(self, limit: Limit = 50, after: Text = "") -> Json:
+        """Schedules and intervals by name; `next` is the cursor (`after`) of the next page."""
+        found = await self._manager.schedules(limit=limit + 1, after=after or None)
+        cursor = found[limit - 1].name if len(found) > limit else None
+        return Json({"items": [one.to_dict() for one in found[:limit]], "next": cursor})
 
-    async def scheduled(self, before: datetime | None = None) -> Json:
-        """What is to run once, earliest first; up to a year ahead unless told otherwise."""
-        return Json({"items": [one.to_dict() for one in await self._manager.list_scheduled(before)]})
+    async def scheduled(self, before: datetime | None = None, limit: Limit = 50) -> Json:
+        """What is to run once, earliest first, up to a year ahead unless told otherwise; `more` where it is not all."""
+        found = await self._manager.list_scheduled(before, limit=limit + 1)
+        return Json({"items": [one.to_dict() for one in found[:limit]], "more": len(found) > limit})
 
     async def queues(self) -> Json:
         """What waits and runs in each queue, and what it allows."""
@@ -158,6 +163,9 @@ class ApiV1:
                 "started_at": one.started.isoformat(),
                 "last_sign": one.beat.isoformat(),
                 "alive": not one.is_late,
+                "draining": one.is_draining,
+                "version": one.version,
+                "slots": {lane.name: {"busy": lane.busy, "limit": lane.limit} for lane in one.slots},
                 "running": one.running,
                 "waiting": one.waiting,
             }
@@ -239,6 +247,14 @@ class ApiV1:
         """Forget a schedule that this application does not declare; its records stay."""
         await self._desk.actions.remove_schedule(user, name)
         return Json({"removed": True})
+
+    async def drain(self, user: Visitor, instance: str) -> Json:
+        """Let an instance take no new work; `changed` is false where it was asked already, or there is none."""
+        return Json({"changed": await self._desk.actions.drain(user, instance)})
+
+    async def resume_instance(self, user: Visitor, instance: str) -> Json:
+        """Let an instance take work again."""
+        return Json({"changed": await self._desk.actions.resume_instance(user, instance)})
 
     async def cancel_scheduled(self, user: Visitor, run_key: str) -> Json:
         """Cancel what is to run once under this key."""

@@ -1,6 +1,6 @@
 """What every page and every endpoint of one admin works with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -71,6 +71,11 @@ class Desk:
     def here(self) -> str:
         """The instance of this process."""
         return self.manager.runtime.process.instance.id
+
+    def alive(self, states: Iterable[InstanceState], now: datetime) -> tuple[set[str], set[str]]:
+        """The ids of those that give signs of life, and of those that were asked to take no new work."""
+        alive = {state.instance.id for state in states if not self.is_late(state, now)}
+        return alive, {state.instance.id for state in states if state.draining}
 
     def is_late(self, state: InstanceState, now: datetime) -> bool:
         """Whether an instance has given no sign of life for its lease."""

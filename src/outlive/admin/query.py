@@ -18,7 +18,7 @@ from typing import Any, cast
 from outlive.admin.failures import fingerprint
 from outlive.core.filter import TaskFilter
 from outlive.core.record import TaskRecord
-from outlive.core.states import TaskStatus
+from outlive.core.states import LIVE, TaskStatus
 from outlive.errors import OutliveError
 
 Test = Callable[[TaskRecord], bool]
@@ -68,7 +68,22 @@ def parse(text: str, now: datetime, *, arguments: bool = False) -> Query:
         if term.key.startswith("arg.") and not arguments:
             raise QueryError("arg.… asks about arguments, which are not shown: TaskAdmin(display_func_args=True)")
         query = _add(query, term, now)
-    return query
+    return _bounded(query)
+
+
+def _bounded(query: Query) -> Query:
+    """Let the backend look for a queue and a source only among live records, which are few.
+
+    No index holds them, so among a million ended ones it would look at all; as tests they are looked for in steps.
+    """
+    asked = query.conditions
+    if asked.statuses is not None and asked.statuses <= LIVE:
+        return query
+    bare = replace(asked, queue=None, source=None)
+    if bare == asked:
+        return query
+    by_scan = TaskFilter(queue=asked.queue, source=asked.source)
+    return replace(query, conditions=bare, tests=(by_scan.matches, *query.tests))
 
 
 def known_keys() -> list[str]:

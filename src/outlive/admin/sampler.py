@@ -17,8 +17,8 @@ FAILURES = 1000
 #: A page is decoded on the event loop, so it is small.
 _PAGE = 100
 
-#: A sample serves for so many times what it cost to take: watching takes 1 % of a processor at most.
-_THRIFT = 100.0
+#: A sample serves for so many times what it cost to take: watching takes a quarter of a per cent of a processor.
+_THRIFT = 400.0
 #: And for no more seconds than this.
 _OLDEST = 10.0
 

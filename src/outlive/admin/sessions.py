@@ -7,12 +7,11 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 
 from fastapi import HTTPException
 
-from outlive.ports import Leases
+from outlive.ports import Lease, Leases
 
 #: How the keys of these leases begin; screens of locks leave them out.
 PREFIX = "outlive.admin.session:"
@@ -21,8 +20,7 @@ COOKIE = "outlive_admin"
 
 #: Wrong passwords that one name, and one address, may have within so many seconds.
 ATTEMPTS, WINDOW = 5, 60.0
-#: Names and addresses that are remembered; a flood of invented ones must not fill the memory.
-_REMEMBERED = 10_000
+_BRAKE = "outlive.admin.try:"
 
 
 class Sessions:
@@ -56,37 +54,47 @@ class Sessions:
 
 
 class Brake:
-    """Slows down guessing: after some wrong passwords a name or an address has to wait. For each process by itself."""
+    """Slows down guessing: after some wrong passwords a name or an address has to wait, whichever process it asks.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Each source has `ATTEMPTS` leases. A try takes one of them, before it is known to be wrong: many at once are many.
+    It ends by itself; a try that is refused takes none, so that a guesser cannot keep others out from one address.
+    """
+
+    def __init__(self, leases: Callable[[], Leases], clock: Callable[[], float] = time.time) -> None:
+        self._leases = leases
         self._clock = clock
-        self._wrong: dict[str, deque[float]] = {}
 
-    def check(self, *sources: str) -> None:
-        """Raise a 429 that says how long to wait."""
-        now = self._clock()
-        waits = [times[0] + WINDOW - now for source in sources if len(times := self._of(source, now)) >= ATTEMPTS]
+    async def count(self, *sources: str) -> None:
+        """Note a try of each source; raise a 429 that says how long to wait where one has had too many."""
+        holder, now = secrets.token_hex(8), self._clock()
+        leases = [await self._take_one(source, holder, now) for source in sources]
+        waits = [lease.time_left(now) for lease in leases if lease.holder != holder]
         if waits:
+            for lease in leases:
+                await self._leases().drop(lease.key, holder, now)
             seconds = max(1, round(max(waits)))
             raise HTTPException(
                 429, f"Too many wrong passwords. Try again in {seconds} s.", {"Retry-After": str(seconds)}
             )
 
-    def count(self, *sources: str) -> None:
-        """Note a wrong password, before it is known to be one: many at once are many."""
-        now = self._clock()
-        for source in sources:
-            self._of(source, now).append(now)
-        while len(self._wrong) > _REMEMBERED:
-            self._wrong.pop(next(iter(self._wrong)))
-
-    def forgive(self, *sources: str) -> None:
+    async def forgive(self, *sources: str) -> None:
         """The password was right."""
-        for source in sources:
-            self._wrong.pop(source, None)
+        now = self._clock()
+        for key in (key for source in sources for key in _tries(source)):
+            for lease in await self._leases().held(now, key):
+                await self._leases().drop(key, lease.holder, now)
 
-    def _of(self, source: str, now: float) -> deque[float]:
-        times = self._wrong.setdefault(source, deque(maxlen=ATTEMPTS))
-        while times and times[0] + WINDOW <= now:
-            times.popleft()
-        return times
+    async def _take_one(self, source: str, holder: str, now: float) -> Lease:
+        """A free lease of a source, or the one of others that ends first."""
+        others: list[Lease] = []
+        for key in _tries(source):
+            lease = await self._leases().take(key, holder, WINDOW, now)
+            if lease.holder == holder:
+                return lease
+            others.append(lease)
+        return min(others, key=lambda lease: lease.expires_at)
+
+
+def _tries(source: str) -> list[str]:
+    hashed = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()
+    return [f"{_BRAKE}{hashed}:{number}" for number in range(ATTEMPTS)]

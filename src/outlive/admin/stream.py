@@ -16,9 +16,13 @@ from outlive.admin.access import Visitor
 from outlive.core.filter import EVERYTHING, Page
 from outlive.errors import OutliveError
 from outlive.manager import TaskManager
+from outlive.web.stopping import server_is_stopping
 
 #: Seconds between two looks, and between two signs of life to a page.
 LOOK, PING = 1.0, 15.0
+
+#: Seconds between two looks at whether the server is about to stop.
+_TICK = 0.1
 
 #: A stream ends after so many seconds, give or take a tenth; the browser opens another.
 _LONGEST = 600.0
@@ -39,6 +43,8 @@ class Watch:
         self._seen: object = None
         #: Counts the changes.
         self.version = 0
+        #: Whether the server is about to stop, so that nobody is to watch any longer.
+        self.is_over = False
 
     @property
     def watchers(self) -> int:
@@ -50,6 +56,7 @@ class Watch:
         changed = asyncio.Event()
         self._watchers.add(changed)
         if self._looking is None or self._looking.done():
+            self.is_over = False
             self._looking = asyncio.create_task(self._look(), name="outlive dashboard")
         return changed
 
@@ -65,14 +72,20 @@ class Watch:
         while True:
             with suppress(OutliveError):  # a backend that cannot be read has no news; the next look may
                 self._compare(await self._state())
-            await asyncio.sleep(LOOK)
+            if await _server_stops_within(LOOK):
+                break
+        self.is_over = True
+        self._wake()
 
     def _compare(self, state: object) -> None:
         if self._seen is not None and state != self._seen:
             self.version += 1
-            for changed in self._watchers:
-                changed.set()
+            self._wake()
         self._seen = state
+
+    def _wake(self) -> None:
+        for changed in self._watchers:
+            changed.set()
 
     async def _state(self) -> object:
         # Whatever happens to a record changes a count, or adds one: an end is counted, and only a person takes it back.
@@ -83,6 +96,15 @@ class Watch:
         leases = tuple((one.key, one.holder, tuple(one.waiting)) for one in await backend.leases.held(time.time()))
         instances = tuple(one.instance.id for one in await backend.instances())
         return (tuple(sorted(counts.items())), newest[0].id if newest else None, queues, leases, instances)
+
+
+async def _server_stops_within(seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server_is_stopping():
+            return True
+        await asyncio.sleep(_TICK)
+    return False
 
 
 class Stream:
@@ -99,7 +121,7 @@ class Stream:
         """Server-sent events: `hello` at first, `changed` at every change, `ping` now and then."""
         if self._watch.watchers >= MOST:
             return Response("too many pages are open", 503, {"Retry-After": "30"})
-        # sse-starlette ends its streams when the server begins to stop; others would keep it from stopping.
+        # sse-starlette ends its streams when the server begins to stop, too, up to half a second later.
         return EventSourceResponse(self._events(), headers=_HEADERS, ping=PING)
 
     async def _events(self) -> AsyncIterator[ServerSentEvent]:
@@ -107,16 +129,19 @@ class Stream:
         end = time.monotonic() + _LONGEST * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, keeps no secret
         try:
             yield self._event("hello")
-            while time.monotonic() < end:
-                try:
-                    await asyncio.wait_for(changed.wait(), PING)
-                except TimeoutError:
-                    yield self._event("ping")
-                else:
-                    changed.clear()
-                    yield self._event("changed")
+            while time.monotonic() < end and (name := await self._next(changed)) is not None:
+                yield self._event(name)
         finally:
             self._watch.leave(changed)
+
+    async def _next(self, changed: asyncio.Event) -> str | None:
+        """What to say next, None where nothing more is to be said."""
+        try:
+            await asyncio.wait_for(changed.wait(), PING)
+        except TimeoutError:
+            return "ping"
+        changed.clear()
+        return None if self._watch.is_over else "changed"
 
     def _event(self, name: str) -> ServerSentEvent:
         return ServerSentEvent(str(self._watch.version), event=name, id=str(self._watch.version))

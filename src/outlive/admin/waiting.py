@@ -36,6 +36,10 @@ class Surroundings:
     #: The instance of this process, and the ids of those that give signs of life.
     here: str
     alive: Collection[str]
+    #: Those that were asked to take no new work.
+    draining: Collection[str] = ()
+    #: The queue of the task, None where nothing is known of it.
+    queue: QueueInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Queueing:
     #: The instance of this process, and the ids of those that give signs of life.
     here: str
     alive: Collection[str]
+    #: Those that were asked to take no new work.
+    draining: Collection[str]
     #: Whether this process runs tasks of the queue.
     runs_here: bool
 
@@ -79,6 +85,8 @@ def queue_warning(queue: QueueInfo, around: Queueing) -> str | None:
         return f"{wait}, and no instance gives a sign of life."
     if queue.paused:
         return f"{wait}, and none starts until it is resumed."
+    if set(around.alive) <= set(around.draining):
+        return f"{wait}, and every instance was asked to take no new work."
     if not around.runs_here and set(around.alive) == {around.here}:
         return f"{wait}, and no instance runs this queue: the only one alive, this process, leaves it alone."
     return None
@@ -91,9 +99,27 @@ def _not_due(record: TaskRecord, now: datetime) -> str:
     return f"It is not due yet: it was accepted for a later time, {when}."
 
 
+def _why_queue_holds_back(queue: QueueInfo) -> list[str]:
+    if queue.paused:
+        return [f"Its queue {queue.name!r} is paused: nothing of it starts until somebody resumes it."]
+    most = queue.config.global_concurrency
+    if most is not None and queue.running >= most:
+        return [f"Its queue {queue.name!r} runs {number(most)} at once in all instances, and so many run."]
+    return []
+
+
+def _why_nobody_takes_it(around: Surroundings) -> list[str]:
+    if not around.alive:
+        return ["No instance gives a sign of life, so nobody can take it."]
+    if set(around.alive) <= set(around.draining):
+        return ["Every instance was asked to take no new work; let one work again, or start another."]
+    return []
+
+
 def _why_due_waits(record: TaskRecord, around: Surroundings) -> list[str]:
-    if record.owner is None:
-        return [] if around.alive else ["No instance gives a sign of life, so nobody can take it."]
+    held_back = [] if around.queue is None else _why_queue_holds_back(around.queue)
+    if record.owner is None or held_back:
+        return held_back or _why_nobody_takes_it(around)
     if record.owner not in around.alive:
         return [f"Instance {record.owner}, which has taken it, gives no sign of life; another one takes it over soon."]
     if record.owner != around.here:

@@ -1,11 +1,12 @@
 """The reference backend: a dictionary and the state table. Records end with the process."""
 
 import os
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from outlive.backends.memory_leases import MemoryLeases
+from outlive.backends.memory_notes import MemoryNotes
+from outlive.backends.memory_presence import MemoryPresence
 from outlive.backends.memory_queues import MemoryQueues, depths
 from outlive.backends.memory_rows import Row, attempt, record_of, suits
 from outlive.backends.timetable import Timetable
@@ -59,8 +60,8 @@ class MemoryBackend:
         self._keys: dict[str, str] = {}
         self._run_keys: dict[str, Row] = {}
         self._aliases: dict[str, str] = {}
-        self._instances: dict[str, tuple[Instance, float]] = {}
-        self._notes: deque[AuditEntry] = deque(maxlen=self._keep)
+        self._instances = MemoryPresence()
+        self._notes = MemoryNotes(self._keep)
         self._timetable = Timetable(self._is_running)
         self._of_schedule: dict[str, set[str]] = {}
         self._queues = MemoryQueues(self._runs_at)
@@ -329,9 +330,9 @@ class MemoryBackend:
 
     async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance."""
-        if if_lost and instance in self._instances and not self._is_silent(instance, now):
+        if if_lost and instance in self._instances and not self._instances.is_silent(instance, now):
             return Rescue(is_alive=True)
-        self._instances.pop(instance, None)
+        self._instances.forget(instance)
         requeued: list[str] = []
         interrupted: list[str] = []
         for row in [row for row in self._rows.values() if row.owner == instance and row.status in LIVE]:
@@ -371,10 +372,10 @@ class MemoryBackend:
         records = (record_of(self._rows[i]) for i in ids)
         return list(islice((record for record in records if conditions.matches(record)), page.limit))
 
-    async def planned(self, before: float) -> Sequence[TaskRecord]:
+    async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
         rows = (row for row in self._run_keys.values() if row.has_not_started and row.run_at < before)
-        return [record_of(row) for row in sorted(rows, key=lambda row: (row.run_at, row.facts.id))]
+        return [record_of(row) for row in sorted(rows, key=lambda row: (row.run_at, row.facts.id))[:limit]]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -457,42 +458,42 @@ class MemoryBackend:
 
     async def join(self, instance: Instance, now: float) -> None:
         """Announce an instance."""
-        self._instances[instance.id] = (instance, now)
+        self._instances.join(instance, now)
 
     async def beat(self, instance: str, now: float) -> bool:
         """Renew a lease."""
-        if instance not in self._instances:
-            return False
-        self._instances[instance] = (self._instances[instance][0], now)
-        return True
+        return self._instances.beat(instance, now)
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
         """Instances that have not beaten for their lease, and owners that are no instances."""
-        silent = [name for name in self._instances if self._is_silent(name, now)]
-        return [name for name in (*silent, *self._orphaned(now - lease)) if name != asking]
-
-    def _is_silent(self, name: str, now: float) -> bool:
-        instance, beat = self._instances[name]
-        return now - beat > instance.lease
-
-    def _orphaned(self, before: float) -> list[str]:
-        newest: dict[str, float] = {}
-        for row in self._rows.values():
-            if row.owner is not None and row.status in LIVE and row.owner not in self._instances:
-                newest[row.owner] = max(newest.get(row.owner, 0.0), row.started_at or row.facts.created_at)
-        return [owner for owner, at in newest.items() if at < before]
+        return [
+            name
+            for name in (*self._instances.silent(now), *self._instances.orphaned(self._rows.values(), now - lease))
+            if name != asking
+        ]
 
     async def instances(self) -> Sequence[InstanceState]:
         """The instances that have joined."""
-        return [InstanceState(*self._instances[name]) for name in sorted(self._instances)]
+        return self._instances.list()
+
+    async def drain(self, instance: str, *, draining: bool) -> bool:
+        """Ask an instance to take no new work, or to again."""
+        return self._instances.drain(instance, draining=draining)
+
+    async def asked_to_drain(self, instance: str) -> bool:
+        """Whether it was asked."""
+        return self._instances.is_draining(instance)
 
     # -- what people did -------------------------------------------------------------------------
 
     async def note(self, entry: AuditEntry) -> None:
         """Keep what somebody did."""
-        self._notes.append(entry)
+        self._notes.add(entry)
 
     async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
         """What was done, newest first."""
-        wanted = (one for one in self._notes if target in (None, one.target) and (before is None or one.id < before))
-        return sorted(wanted, key=lambda one: one.id, reverse=True)[: max(limit, 0)]
+        return self._notes.list(limit, before, target)
+
+    async def forget_notes(self, before: float, limit: int) -> int:
+        """Delete old ones."""
+        return self._notes.forget(before, limit)

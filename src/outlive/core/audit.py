@@ -1,8 +1,8 @@
 """What a person did to tasks, as it is kept for those who ask later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from outlive.core.record import moment
 
@@ -36,3 +36,22 @@ class AuditEntry:
             "target": self.target,
             "detail": dict(self.detail),
         }
+
+
+class AuditStore(Protocol):
+    """Where it is kept what people did; a part of every backend."""
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep what somebody did."""
+        ...
+
+    async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first: up to `limit` entries older than the one with the id `before`.
+
+        Of everything, or of one target.
+        """
+        ...
+
+    async def forget_notes(self, before: float, limit: int) -> int:
+        """Delete up to `limit` entries from before this moment, oldest first; say how many."""
+        ...

@@ -1,7 +1,7 @@
 """What instances, claims and leases are, as they pass between the runtime and a backend. Times are seconds."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from outlive.core.record import TaskRecord
@@ -18,6 +18,10 @@ class Instance:
     started_at: float
     #: Seconds without a beat after which others may take it for dead.
     lease: float = 15.0
+    #: Of outlive and of Python.
+    version: str = ""
+    #: How many bodies it may run at once by each executor, None for no limit; empty where it runs none.
+    slots: Mapping[str, int | None] = field(default_factory=dict[str, int | None], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class InstanceState:
     instance: Instance
     #: When it last gave a sign, in seconds since the epoch.
     beat_at: float
+    #: Whether somebody asked it to take no new work.
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)

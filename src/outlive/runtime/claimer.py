@@ -56,7 +56,7 @@ class Claimer(Service):
 
     async def step(self) -> None:
         """Claim until nothing is due or this process is full."""
-        while not self._dispatcher.is_draining:
+        while not (self._dispatcher.is_draining or self._process.duty.is_off):
             room = self._room - len(self._store)
             if room <= 0:
                 self._store.call_when_below(self._room // 2 + 1, self.wake)

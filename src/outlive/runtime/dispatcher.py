@@ -32,6 +32,7 @@ class Dispatcher:
         self._store = process.store
         self._clock = process.clock
         self._emit = process.emit
+        self._duty = process.duty
         arrivals = count()
         self.lanes = {name: Lane(executor, arrivals) for name, executor in executors.items()}
         self.queues = Queues(process.queues, process.clock, process.limits.poll_interval, self._fill, on_room)
@@ -91,6 +92,22 @@ class Dispatcher:
         for lane in self.lanes.values():
             self._fill(lane)
 
+    def give_back(self) -> None:
+        """Leave what waits here to the other instances, as far as they could run it."""
+        self.queues.unpark()
+        for lane in self.lanes.values():
+            for one in lane.empty():
+                if not self._leave_to_others(one.task):
+                    lane.push_back(one)
+            self._fill(lane)
+
+    def _leave_to_others(self, task: Task[Any]) -> bool:
+        if not _is_movable(task):
+            return False
+        task.journal.write([Release(task.id, self._instance)])
+        self.drop(task)
+        return True
+
     # -- starting --------------------------------------------------------------------------------
 
     def _queue(self, task: Task[Any]) -> None:
@@ -105,7 +122,9 @@ class Dispatcher:
         try:
             while lane.waiting and lane.has_slot:
                 waiting = lane.pop()
-                if waiting is not None and self._may_start(waiting.task):
+                if waiting is None or not self._may_start(waiting.task):
+                    continue
+                if not (self._duty.is_off and self._leave_to_others(waiting.task)):
                     self._start_or_park(lane, waiting)
         finally:
             lane.is_filling = False
@@ -206,6 +225,12 @@ class Dispatcher:
         follower, task.follower = task.follower, None
         if follower is not None:
             self.offer(follower)
+
+
+def _is_movable(task: Task[Any]) -> bool:
+    """Whether another instance could run it, no response waits for it, and it has no place in an order."""
+    is_kept = task.facts.recoverable and task.journal.keeps_pending
+    return is_kept and task.follower is None and task.facts.timing != "after_route"
 
 
 def _asking(start: Start, limits: Sequence[Limit]) -> list[Move]:

@@ -47,6 +47,14 @@ class Gate:
         waiting.task.is_parked = True
         heappush(self._parked, (waiting, lane))
 
+    def unpark_all(self) -> None:
+        """Send everybody back to their lanes, room or not; who finds none comes back."""
+        for waiting, lane in self._parked:
+            waiting.task.is_parked = False
+            if waiting.task.is_pending:
+                lane.push_back(waiting)
+        self._parked.clear()
+
     def unpark(self) -> set[Lane]:
         """Send back to their lanes as many as there is room for; give the lanes."""
         room = len(self._parked) if self.most is None else self.most - self.busy

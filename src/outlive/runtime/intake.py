@@ -52,6 +52,7 @@ class Intake:
         self._instance = process.instance.id
         self._registry = process.registry
         self._store = process.store
+        self._duty = process.duty
         self._clock = process.clock
         self._is_durable = backend.durable
         self._room = process.limits.room
@@ -281,6 +282,8 @@ class Intake:
         if not facts.recoverable or task.journal is not self._journal or task.follower is not None:
             return False
         if facts.run_key is not None or not (self._runs_all or self._runs_here(facts)):
+            return True
+        if self._duty.is_off and facts.timing != "after_route":  # for that one a response waits
             return True
         return len(self._store) >= self._room or facts.run_at > facts.created_at + HORIZON
 

@@ -27,6 +27,7 @@ class Intervals:
         self._emit = process.emit
         self._intake = intake
         self._control = control
+        self._duty = process.duty
         self._loops: set[asyncio.Task[None]] = set()
         #: The loops whose run holds something; they go on until it has ended.
         self._in_turn: set[asyncio.Task[None]] = set()
@@ -67,11 +68,16 @@ class Intervals:
             if schedule.jitter:
                 await pause(self._clock, random.uniform(0, schedule.jitter))  # noqa: S311 spreads runs, guards nothing
             try:
-                await self._take_turn(schedule)
+                if self._is_wanted(schedule):
+                    await self._take_turn(schedule)
             except Exception as error:  # noqa: BLE001 - a run that was not accepted must not end its interval
                 self._emit(ScheduleFailed(schedule.name, error))
             if not self._is_stopping:
                 await pause(self._clock, seconds)
+
+    def _is_wanted(self, schedule: Schedule) -> bool:
+        # Where instances take turns nobody else runs it while this one leads.
+        return not self._duty.is_off or (schedule.turn is not None and schedule.turn.is_shared)
 
     async def _take_turn(self, schedule: Schedule) -> None:
         try:

@@ -60,6 +60,12 @@ class Lane:
                 return waiting
         return None
 
+    def empty(self) -> list[Waiting]:
+        """Take out everybody who still wants to start."""
+        waiting = [one for one in self.waiting if one.task.is_pending]
+        self.waiting.clear()
+        return waiting
+
     def take_slot(self) -> None:
         """A start is on its way."""
         self.busy += 1

@@ -115,10 +115,10 @@ class Planner:
             if task.facts.run_key == run_key and task.status is TaskStatus.PENDING and not task.attempts:
                 self._control.forget(task, reason)
 
-    async def list(self, before: datetime | None) -> list[ScheduledOnce]:
-        """What is to come before a moment, earliest first."""
+    async def list(self, before: datetime | None, limit: int) -> list[ScheduledOnce]:
+        """Up to `limit` of what is to come before a moment, earliest first."""
         end = self._clock.now() + AHEAD if before is None else as_utc(before).timestamp()
-        return [self._describe(record) for record in await self._backend.planned(end)]
+        return [self._describe(record) for record in await self._backend.planned(end, limit)]
 
     def _describe(self, record: TaskRecord) -> ScheduledOnce:
         assert record.run_key is not None

@@ -33,6 +33,8 @@ class Limits:
     retention_days: float | None = None
     #: The same for records that ended in some status; it wins over `retention_days`.
     retention: Mapping[TaskStatus, float] = field(default_factory=dict[TaskStatus, float])
+    #: What people did longer ago than this many days is forgotten, None keeps it.
+    audit_days: float | None = None
     #: Tasks held in memory; what is accepted beyond goes to the backend for whoever has room.
     room: int = 10_000
     #: Moves that may wait for the backend before new tasks are refused.
@@ -53,6 +55,13 @@ class Limits:
     def flush_patience(self) -> float:
         """Seconds that the last writes may take, also where running tasks get no grace."""
         return max(1.0, self.shutdown_grace)
+
+
+@dataclass(slots=True)
+class Duty:
+    """Whether an instance takes new work; a person may have asked it not to."""
+
+    is_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,7 @@ class Process:
     trace: Callable[[Enqueue], Mapping[str, str]] | None = None
     #: Where it was made.
     born: int = field(default_factory=lambda: forks.here)
+    duty: Duty = field(default_factory=Duty)
 
     @property
     def is_here(self) -> bool:

@@ -1,4 +1,6 @@
-"""Deletes old records, in small batches, one instance at a time."""
+"""Deletes old records, and old notes of what people did, in small batches, one instance at a time."""
+
+from collections.abc import Awaitable, Callable
 
 from uuid_utils import uuid7
 
@@ -17,7 +19,7 @@ LEASE, SECONDS = "service:retention", 60.0
 
 
 class Pruner(Service):
-    """Deletes records that are older than they are to be kept."""
+    """Deletes what is older than it is to be kept."""
 
     def __init__(self, process: Process, backend: Backend) -> None:
         super().__init__(process, EVERY)
@@ -26,8 +28,8 @@ class Pruner(Service):
 
     async def step(self) -> None:
         """Delete until nothing old is left, unless another instance is at it."""
-        wanted = self._cuts()
-        if not wanted:
+        wanted, audit_days = self._cuts(), self._process.limits.audit_days
+        if not wanted and audit_days is None:
             return
         holder = f"{self._process.instance.id}:{uuid7()}"
         lease = await self._backend.leases.take(LEASE, holder, SECONDS, self.clock.now())
@@ -36,6 +38,8 @@ class Pruner(Service):
         try:
             for cut in wanted:
                 await self._delete(cut, holder)
+            if audit_days is not None:
+                await self._forget_notes(audit_days, holder)
         finally:
             await self._backend.leases.drop(LEASE, holder, self.clock.now())
 
@@ -47,8 +51,15 @@ class Pruner(Service):
 
     async def _delete(self, cut: Cut, holder: str) -> None:
         before = self.clock.now() - cut.days * DAY
+        await self._repeat(lambda: self._backend.prune(cut.statuses, before, BATCH, cut.functions, cut.without), holder)
+
+    async def _forget_notes(self, days: float, holder: str) -> None:
+        before = self.clock.now() - days * DAY
+        await self._repeat(lambda: self._backend.forget_notes(before, BATCH), holder)
+
+    async def _repeat(self, delete: Callable[[], Awaitable[int]], holder: str) -> None:
         more = True
         while more:
-            count = await self._backend.prune(cut.statuses, before, BATCH, cut.functions, cut.without)
+            count = await delete()
             still_ours = await self._backend.leases.renew(LEASE, holder, SECONDS, self.clock.now())
             more = still_ours and count == BATCH

@@ -138,6 +138,12 @@ class Queues:
         gate.is_shut = False
         self._let_through(gate)
 
+    def unpark(self) -> None:
+        """Send everybody who was kept back to their lanes."""
+        gates = [gate for queue in self._queues.values() for gate in (queue.gate, queue.everywhere) if gate is not None]
+        for gate in (*gates, *self._limits.values()):
+            gate.unpark_all()
+
     def _let_through(self, gate: Gate) -> None:
         for lane in gate.unpark():
             self._fill(lane)

@@ -10,7 +10,7 @@ from outlive.core.events import ServiceFailed
 from outlive.definitions.schedule import Schedule, Timing
 from outlive.definitions.task import Task
 from outlive.errors import BackendUnavailableError, NotInitializedError, WouldDeadlockError
-from outlive.ports import CANCEL, SCHEDULES, WORK, Backend, Executor
+from outlive.ports import CANCEL, DRAIN, SCHEDULES, WORK, Backend, Executor
 from outlive.runtime.cancellations import Cancellations
 from outlive.runtime.claimer import Claimer
 from outlive.runtime.control import Control
@@ -22,6 +22,7 @@ from outlive.runtime.herald import Herald
 from outlive.runtime.intake import Intake
 from outlive.runtime.intervals import Intervals
 from outlive.runtime.journal import Journal
+from outlive.runtime.off_duty import OffDuty
 from outlive.runtime.planner import Planner
 from outlive.runtime.presence import Heartbeat, Rescuer
 from outlive.runtime.process import Process
@@ -76,6 +77,7 @@ class Runtime:
         self._intervals = Intervals(process, self.intake, self.control)
         self.schedules = ScheduleControl(process, backend, self.intake, self._rescheduled)
         self.planner = Planner(process, backend, self.journal, self.intake, self.control)
+        self.duty = OffDuty(process, backend, self.dispatcher, self.herald, (self.claimer, self._scheduler))
         self._services = self._choose_services()
 
     def _choose_services(self) -> list[Service]:
@@ -84,6 +86,7 @@ class Runtime:
             Heartbeat(process, self.backend),
             self._rescuer,
             self.queues,
+            self.duty,
             Pruner(process, self.backend),
         ]
         if process.runs_tasks:
@@ -125,6 +128,7 @@ class Runtime:
         self.herald.listen(WORK, self.claimer.hear)
         self.herald.listen(SCHEDULES, self._hear_of_schedule)
         self.herald.listen(CANCEL, self._cancellations.hear)
+        self.herald.listen(DRAIN, self.duty.hear)
 
     def _rescheduled(self, name: str) -> None:
         """A schedule may be due sooner than anybody thinks."""

@@ -54,6 +54,11 @@ class ScheduleInfo:
     last_runs: tuple[TaskRecord, ...] = ()
     last_gaps: tuple[Gap, ...] = ()
 
+    @property
+    def lateness(self) -> tuple[float | None, ...]:
+        """For each of `last_runs` the seconds from its slot to its start; None where a retry has hidden that."""
+        return tuple(_lateness(record) for record in self.last_runs)
+
     def to_dict(self) -> dict[str, Any]:
         """The schedule as JSON-ready values; `clock_change` marks the slots between which the zone's clock changes."""
         return {
@@ -145,7 +150,13 @@ def _next_fires(trigger: Trigger | None, next_at: float | None) -> tuple[datetim
 def _run(record: TaskRecord) -> dict[str, Any]:
     whole = record.to_dict()
     names = ("task_id", "status", "created_at", "start_time", "end_time", "duration", "attempts", "error", "reason")
-    return {name: whole[name] for name in names}
+    return {name: whole[name] for name in names} | {"late_seconds": _lateness(record)}
+
+
+def _lateness(record: TaskRecord) -> float | None:
+    if record.start_time is None or record.fence != 1 or record.schedule is None:
+        return None
+    return max(0.0, (record.start_time - record.run_at).total_seconds())
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Scheduler(Service):
     async def step(self) -> None:
         """Fire until nothing is due."""
         await self.announce()
+        if self._process.duty.is_off:
+            return
         while True:
             now = self.clock.now()
             due = await self._backend.due(now, AT_ONCE, self._set_aside(now))

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from outlive.admin import arguments, stats, tracebacks, waiting, words
 from outlive.admin.failures import fingerprint, grouped, kind_of
 from outlive.admin.pages.functions import histogram
+from outlive.admin.pages.route import again
 from outlive.admin.pages.schedules import change_of_clocks
 from outlive.admin.pages.task import draw
 from outlive.core.cipher import SEALED
@@ -223,6 +224,7 @@ WAITING = TaskRecord(
     run_at=NOW - SECOND,
     owner="me",
 )
+QUEUE = QueueInfo("mail", QueueConfig(), is_overridden=False, paused=False, pending=2, running=0, oldest_at=1.0)
 AROUND = waiting.Surroundings(
     NOW, {"m:f"}, {"async": waiting.LaneState("async", 3, 4, 0)}, here="me", alive={"me", "other"}
 )
@@ -238,6 +240,15 @@ AROUND = waiting.Surroundings(
         ({"owner": "other"}, {}, "Instance other has taken it"),
         ({"owner": "dead"}, {}, "Instance dead, which has taken it, gives no sign of life"),
         ({"owner": None}, {"alive": set()}, "nobody can take it"),
+        ({"owner": None}, {"draining": {"me", "other"}}, "Every instance was asked to take no new work"),
+        ({"owner": None}, {"draining": {"other"}}, "due and free"),
+        ({"owner": None}, {"queue": replace(QUEUE, paused=True)}, "Its queue 'mail' is paused"),
+        ({}, {"queue": replace(QUEUE, paused=True)}, "Its queue 'mail' is paused"),
+        (
+            {"owner": None},
+            {"queue": replace(QUEUE, running=3, config=QueueConfig(global_concurrency=3))},
+            "runs 3 at once in all instances",
+        ),
         ({}, {"lanes": {"async": waiting.LaneState("async", 4, 4, 1200)}}, "1,200 tasks wait for one"),
         ({"cancel_requested": True}, {}, "asked to cancel"),
         ({"reason": "its queue is full"}, {}, "Its queue is full."),
@@ -354,9 +365,6 @@ def test_changes_of_clocks_are_told():
     assert change_of_clocks(april, october) == ""
 
 
-QUEUE = QueueInfo("mail", QueueConfig(), is_overridden=False, paused=False, pending=2, running=0, oldest_at=1.0)
-
-
 @pytest.mark.parametrize(
     ("change", "alive", "runs_here", "told"),
     [
@@ -370,5 +378,15 @@ QUEUE = QueueInfo("mail", QueueConfig(), is_overridden=False, paused=False, pend
     ],
 )
 def test_why_nothing_of_a_queue_starts(change, alive, runs_here, told):
-    warning = waiting.queue_warning(replace(QUEUE, **change), waiting.Queueing("me", alive, runs_here))
+    warning = waiting.queue_warning(replace(QUEUE, **change), waiting.Queueing("me", alive, (), runs_here))
     assert warning is None if told is None else told in str(warning)
+
+
+@pytest.mark.parametrize(("spent", "rest"), [(0.2, 2000), (8, 2000), (20, 5000), (90, 10_000)])
+def test_a_page_may_be_asked_for_again_when_that_costs_little_and_soon_enough_to_be_live(spent, rest):
+    assert again(spent) == rest
+
+
+def test_a_queue_in_which_tasks_wait_says_that_every_instance_is_draining():
+    warning = waiting.queue_warning(QUEUE, waiting.Queueing("me", {"me", "other"}, {"me", "other", "dead"}, True))
+    assert warning == "2 tasks wait, and every instance was asked to take no new work."

@@ -9,7 +9,7 @@ from outlive.admin.failures import fingerprint
 from outlive.admin.query import QueryError, parse
 from outlive.core.filter import TaskFilter
 from outlive.core.record import TaskRecord
-from outlive.core.states import TaskStatus
+from outlive.core.states import LIVE, TaskStatus
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FAILED = TaskRecord(
@@ -142,11 +142,14 @@ def test_arguments_that_are_not_shown_cannot_be_asked_for():
         parse("arg.password:a*", NOW)
 
 
-def test_what_the_backend_can_find_is_left_to_it():
+def test_what_the_backend_has_an_index_for_is_left_to_it():
     query = parse('status:failed fn:send queue:"bulk mail" source:manual', NOW)
+    assert query.conditions == TaskFilter(frozenset({TaskStatus.FAILED}), "send")
+    assert len(query.tests) == 1
 
-    assert query.conditions == TaskFilter(frozenset({TaskStatus.FAILED}), "send", "bulk mail", "manual")
-    assert not query.tests
+    query = parse('status:pending,running queue:"bulk mail" source:manual', NOW)
+    assert query.conditions == TaskFilter(frozenset(LIVE), queue="bulk mail", source="manual")
+    assert query.tests == ()
 
 
 def test_signs_that_mean_something_elsewhere_mean_themselves():

@@ -1,6 +1,7 @@
 """What is built to be installed has every file of the dashboard in it."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -42,3 +43,37 @@ def test_the_licences_of_what_others_wrote_come_along(wheel):
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+LOOK = """
+import re
+import sys
+import outlive
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+assert outlive.__file__.startswith(sys.argv[1]), outlive.__file__
+app = FastAPI()
+outlive.TaskAdmin(app, outlive.TaskManager())
+with TestClient(app) as client:
+    page = client.get("/tasks/dashboard").text
+    named = re.findall(r'<(?:link|script|img)[^>]+(?:href|src)="([^"]+)"', page)
+    print(len(named), {client.get(name).status_code for name in named}, all(name.startswith("/") for name in named))
+"""
+
+
+def test_a_dashboard_out_of_the_wheel_is_complete(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as built:
+        built.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOOK, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    count, answers = done.stdout.split(maxsplit=1)
+    assert int(count) > 5
+    assert answers.strip() == "{200} True"

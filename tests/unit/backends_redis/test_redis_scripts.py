@@ -23,7 +23,7 @@ STRINGS = {"del", "exists", "expire", "get", "incr", "mget", "mset", "publish", 
 HASHES_LISTS = {"hdel", "hget", "hgetall", "hincrby", "hmget", "hset", "lpush", "lrange", "ltrim", "rpush"}
 NAMES_A_KEY = re.compile(r"(?:P \.\. |(?:enter|strike|put_in|take_out|keep_text|text_of)\()'([a-z_]+)")
 SETS = {"sadd", "scard", "smembers", "srem"}
-SORTED = {"zadd", "zcard", "zrange", "zrangebyscore", "zrem", "zrevrange", "zrevrangebylex", "zscore"}
+SORTED = {"zadd", "zcard", "zrange", "zrangebyscore", "zrem", "zrevrange", "zrangebylex", "zrevrangebylex", "zscore"}
 
 
 def moves(name):

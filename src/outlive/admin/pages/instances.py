@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.sampler import newest
+from outlive.admin.waiting import LaneState
 from outlive.core.filter import TaskFilter
 from outlive.core.record import TaskRecord, moment
 from outlive.core.states import LIVE, TaskStatus
@@ -31,6 +32,9 @@ class InstanceView:
     lease: float
     is_late: bool
     is_here: bool
+    is_draining: bool
+    version: str
+    slots: list[LaneState]
     running: int
     waiting: int
     records: list[TaskRecord]
@@ -41,6 +45,7 @@ async def list_instances(desk: Desk) -> list[InstanceView]:
     now = datetime.now(UTC)
     live = await newest(desk.manager, TaskFilter(statuses=LIVE), LOOK)
     counts = Counter((record.owner, record.status) for record in live)
+    busy = Counter((record.owner, record.executor) for record in live if record.status is TaskStatus.RUNNING)
     views: list[InstanceView] = []
     for state in await desk.manager.backend.instances():
         one = state.instance
@@ -57,6 +62,9 @@ async def list_instances(desk: Desk) -> list[InstanceView]:
                 one.lease,
                 desk.is_late(state, now),
                 one.id == desk.here,
+                state.draining,
+                one.version,
+                [LaneState(name, busy[one.id, name], limit, 0) for name, limit in one.slots.items()],
                 counts[one.id, TaskStatus.RUNNING],
                 counts[one.id, TaskStatus.PENDING],
                 [record for record in live if record.owner == one.id][:_SHOWN],
@@ -66,23 +74,30 @@ async def list_instances(desk: Desk) -> list[InstanceView]:
 
 
 class InstancesPage:
-    """`{path}/dashboard/instances`."""
+    """`{path}/dashboard/instances`, and the switch of each."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def add_to(self, router: APIRouter) -> None:
-        """Its route."""
+        """Its routes."""
         router.add_api_route("/instances", self.show, methods=["GET"])
+        router.add_api_route("/instances/{instance}/drain", self.drain, methods=["POST"])
+        router.add_api_route("/instances/{instance}/resume", self.resume, methods=["POST"])
 
     async def show(self, request: Request, user: Visitor) -> Response:
         """One card for each instance."""
         views = await list_instances(self._desk)
-        return self._desk.pages.render(
-            request,
-            "instances.html",
-            user,
-            active="instances",
-            instances=views,
-            lanes=list(self._desk.lanes().values()),
-        )
+        return self._desk.pages.render(request, "instances.html", user, active="instances", instances=views)
+
+    async def drain(self, request: Request, user: Visitor, instance: str) -> Response:
+        """Let it take no new work."""
+        changed = await self._desk.actions.drain(user, instance)
+        told = "It takes no new work, and finishes what it runs." if changed else "It was asked already, or is gone."
+        return self._desk.pages.back(request, "/instances", told)
+
+    async def resume(self, request: Request, user: Visitor, instance: str) -> Response:
+        """Let it take work again."""
+        changed = await self._desk.actions.resume_instance(user, instance)
+        told = "It takes work again." if changed else "It takes work already, or is gone."
+        return self._desk.pages.back(request, "/instances", told)

@@ -20,7 +20,7 @@ class LoginPage:
     def __init__(self, desk: Desk, passwords: TaskAuthBackend) -> None:
         self._desk = desk
         self._passwords = passwords
-        self._brake = Brake()
+        self._brake = Brake(lambda: desk.manager.backend.leases)
 
     def add_to(self, router: APIRouter) -> None:
         """Its routes."""
@@ -38,16 +38,15 @@ class LoginPage:
         name, password = field(form, "username")[:_LONGEST], field(form, "password")[:_LONGEST]
         sources = (f"name {name}", f"address {request.client.host if request.client else ''}")
         try:
-            self._brake.check(*sources)
+            await self._brake.count(*sources)
         except HTTPException as error:
             response = self._form(request, field(form, "next"), name, str(error.detail), error.status_code)
             response.headers.update(error.headers or {})
             return response
-        self._brake.count(*sources)
         user = await authenticate(self._passwords, name, password)
         if user is None:
             return self._form(request, field(form, "next"), name, "That name and password do not belong together.", 401)
-        self._brake.forgive(*sources)
+        await self._brake.forgive(*sources)
         return await self._signed_in(request, form, name)
 
     async def sign_out(self, request: Request) -> Response:

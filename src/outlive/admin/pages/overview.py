@@ -1,5 +1,6 @@
 """The first screen: how it goes, what failed, what comes next."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,11 @@ from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.failures import grouped
 from outlive.admin.pages.instances import list_instances
+from outlive.core.record import TaskRecord, moment
 from outlive.core.states import TaskStatus
+from outlive.runtime.queue_control import QueueInfo
 
-#: Failures and schedules that are shown.
+#: Failures, schedules, queues and instances that are shown.
 _FEW = 5
 #: Schedules that are looked at for the next ones.
 _LOOK = 100
@@ -23,6 +26,8 @@ class OverviewPage:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._sample: Sequence[TaskRecord] = ()
+        self._told: dict[str, Any] = {}
 
     def add_to(self, router: APIRouter) -> None:
         """Its route."""
@@ -42,13 +47,19 @@ class OverviewPage:
             total=sum(counts.values()),
             success_rate=success / (success + failed) if success + failed else None,
             coming=await self._coming(),
-            lanes=list(desk.lanes().values()),
+            queues=await self._queues(),
             instances=(await list_instances(desk))[:_FEW],
             **await self._figures(),
         )
 
     async def _figures(self) -> dict[str, Any]:
+        # One sample serves many answers, and to tell what is in it costs more than to show it.
         sample = await self._desk.sampler.finished()
+        if sample is not self._sample or not self._told:
+            self._sample, self._told = sample, self._tell(sample)
+        return self._told
+
+    def _tell(self, sample: Sequence[TaskRecord]) -> dict[str, Any]:
         steps = stats.course(sample, datetime.now(UTC))
         success = sum(record.status is TaskStatus.SUCCESS for record in sample)
         failed = [record for record in sample if record.status is TaskStatus.FAILED]
@@ -61,6 +72,10 @@ class OverviewPage:
             "failure_rate": len(failed) / decided if decided else None,
             "failures": grouped(failed)[:_FEW],
         }
+
+    async def _queues(self) -> list[tuple[QueueInfo, datetime | None]]:
+        fullest = sorted(await self._desk.manager.queues(), key=lambda one: one.pending, reverse=True)
+        return [(one, moment(one.oldest_at)) for one in fullest[:_FEW]]
 
     async def _coming(self) -> list[Any]:
         schedules = await self._desk.manager.schedules(limit=_LOOK)

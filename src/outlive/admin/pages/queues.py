@@ -36,21 +36,21 @@ class QueuesPage:
         manager = self._desk.manager
         now = datetime.now(UTC)
         states, queues = await manager.backend.instances(), await manager.queues()
-        alive = {state.instance.id for state in states if not self._desk.is_late(state, now)}
+        alive, draining = self._desk.alive(states, now)
         may_edit = self._desk.actions.access.may(user, "queue.change")
         return self._desk.pages.render(
             request,
             "queues.html",
             user,
             active="slots",
-            queues=[(one, moment(one.oldest_at), self._warning(one, alive)) for one in queues],
+            queues=[(one, moment(one.oldest_at), self._warning(one, alive, draining)) for one in queues],
             edited=next((one for one in queues if one.name == edit and may_edit), None),
             lanes=list(self._desk.lanes().values()),
             nobody=not alive,
         )
 
-    def _warning(self, queue: QueueInfo, alive: Collection[str]) -> str | None:
-        return queue_warning(queue, Queueing(self._desk.here, alive, self._desk.runs_here(queue.name)))
+    def _warning(self, queue: QueueInfo, alive: Collection[str], draining: Collection[str]) -> str | None:
+        return queue_warning(queue, Queueing(self._desk.here, alive, draining, self._desk.runs_here(queue.name)))
 
     async def pause(self, request: Request, user: Visitor, name: str) -> Response:
         """Let no more of its tasks start."""

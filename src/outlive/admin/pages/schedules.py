@@ -10,6 +10,7 @@ from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.html import field, place, read_form
 from outlive.admin.pages.tasks import Text
+from outlive.admin.stats import spread
 from outlive.errors import OutliveError
 from outlive.runtime.schedule_info import ScheduleInfo
 
@@ -48,7 +49,7 @@ class SchedulesPage:
             here=f"/schedules?{urlencode({'after': after})}" if after else "/schedules",
             next=found[_PAGE - 1].name if len(found) > _PAGE else None,
             after=after,
-            planned=() if after else await self._desk.manager.list_scheduled(),
+            planned=() if after else await self._desk.manager.list_scheduled(limit=_PAGE + 1),
             most=_PAGE,
         )
 
@@ -61,6 +62,8 @@ class SchedulesPage:
             user,
             active="schedules",
             schedule=info,
+            runs=list(zip(info.last_runs, info.lateness, strict=True)),
+            drift=spread(late for late in info.lateness if late is not None),
             coming=_coming(info),
         )
 

@@ -126,9 +126,10 @@ class TaskPage:
             return []
         desk = self._desk
         states = await desk.manager.backend.instances()
-        alive = {state.instance.id for state in states if not desk.is_late(state, now)}
         functions = desk.manager.registry.identities()
-        return waiting.reasons(record, waiting.Surroundings(now, functions, desk.lanes(), desk.here, alive))
+        queue = next((one for one in await desk.manager.queues() if one.name == record.queue), None)
+        around = waiting.Surroundings(now, functions, desk.lanes(), desk.here, *desk.alive(states, now), queue)
+        return waiting.reasons(record, around)
 
     async def _older(self, record: TaskRecord) -> str | None:
         found = await self._desk.manager.find(TaskFilter(func=record.func), Page(1, record.id))

@@ -43,7 +43,7 @@
       body.dataset.live = state === "off" || state === "stale" ? "stale" : state;
       word.textContent = { live: "Live", off: "Disconnected", stale: "Stale", paused: missed ? `Paused, ${missed} changes` : "Paused" }[state];
       pause.hidden = false;
-      pause.textContent = paused ? "Resume" : "Pause";
+      pause.textContent = paused ? "Resume view" : "Pause view";
       pause.setAttribute("aria-pressed", String(paused));
     };
     const editing = () => {
@@ -51,11 +51,11 @@
       return screen.querySelector("details.menu[open], textarea:focus, input[type=text]:focus, input[type=number]:focus") !== null
         || (at && at.tagName === "SELECT");
     };
-    // A page asks again after 150 times what the last answer cost the server: watching takes less than 1 % of it.
-    const cost = (url) => {
+    // The server says with each answer how soon it may be asked again: watching takes less than 1 % of it.
+    const restFor = (url) => {
       const entry = performance.getEntriesByName(url).at(-1);
       performance.clearResourceTimings();
-      return entry && entry.serverTiming.length ? entry.serverTiming[0].duration : 20;
+      return entry?.serverTiming?.find((one) => one.name === "again")?.duration ?? 5000;
     };
     let due = 0, timer = null;
     const hint = () => {
@@ -71,7 +71,7 @@
         await window.htmx.ajax("GET", location.pathname + location.search, { target: "#screen", select: "#screen", swap: "outerMorph" });
       } finally {
         busy = false;
-        due = Date.now() + Math.min(Math.max(150 * cost(location.href.split("#")[0]), 1500), 10000);
+        due = Date.now() + restFor(location.href.split("#")[0]);
         document.dispatchEvent(new CustomEvent("outlive:refreshed"));
         tellTimes();
         tell();

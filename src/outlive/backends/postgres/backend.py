@@ -238,10 +238,11 @@ class PostgresBackend:
         reader = Reader(self._time.ahead)
         return [reader.record(row) for row in rows]
 
-    async def planned(self, before: float) -> Sequence[TaskRecord]:
+    async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
         reader = Reader(self._time.ahead)
-        return [reader.record(row) for row in await self._query("planned", before=before + self._time.ahead)]
+        rows = await self._query("planned", before=before + self._time.ahead, limit=limit)
+        return [reader.record(row) for row in rows]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
         """How many records have each status."""
@@ -341,6 +342,8 @@ class PostgresBackend:
             started_at=instance.started_at + ahead,
             lease=instance.lease,
             now=now + ahead,
+            version=instance.version,
+            slots=json.dumps(dict(instance.slots)),
         )
         self._instances.add(instance.id)
 
@@ -358,12 +361,25 @@ class PostgresBackend:
         """The instances that have joined."""
         return Reader(self._time.ahead).instances(await self._query("instance_list"))
 
+    async def drain(self, instance: str, *, draining: bool) -> bool:
+        """Ask an instance to take no new work, or to again."""
+        return bool(await self._query("instance_drain", instance=instance, draining=draining))
+
+    async def asked_to_drain(self, instance: str) -> bool:
+        """Whether it was asked."""
+        return any(row[0] for row in await self._query("asked_to_drain", instance=instance))
+
     # -- what people did -------------------------------------------------------------------------
 
     async def note(self, entry: AuditEntry) -> None:
         """Keep what somebody did."""
         values = asdict(entry) | {"at": entry.at + self._time.ahead, "detail": json.dumps(dict(entry.detail))}
         await self._change("note", **values)
+
+    async def forget_notes(self, before: float, limit: int) -> int:
+        """Delete old ones."""
+        rows = await self._query("forget_notes", before=before + self._time.ahead, limit=max(limit, 0))
+        return int(rows[0][0])
 
     async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
         """What was done, newest first."""

@@ -33,8 +33,12 @@ class Reader:
     def instances(self, rows: Iterable[Iterable[Any]]) -> list[InstanceState]:
         """The instances of a list."""
         return [
-            InstanceState(Instance(name, host, pid, started_at - self.ahead, lease), beat_at - self.ahead)
-            for name, host, pid, started_at, lease, beat_at in rows
+            InstanceState(
+                Instance(name, host, pid, started_at - self.ahead, lease, version, json.loads(slots)),
+                beat_at - self.ahead,
+                draining,
+            )
+            for name, host, pid, started_at, lease, beat_at, version, slots, draining in rows
         ]
 
     def notes(self, rows: Iterable[Iterable[Any]]) -> list[AuditEntry]:

@@ -238,9 +238,9 @@ class RedisBackend:
             more = bool(before) and len(found) < page.limit
         return found
 
-    async def planned(self, before: float) -> Sequence[TaskRecord]:
+    async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
-        asked = {"before": self._server_time(before)}
+        asked = {"before": self._server_time(before), "limit": limit}
         return [rows.record(reply, self._clock.ahead) for reply in await self._linked().ask("planned", asked)]
 
     async def counts(self) -> Mapping[TaskStatus, int]:
@@ -314,6 +314,10 @@ class RedisBackend:
         """Keep what somebody did."""
         await self._change("note", id=entry.id, target=entry.target, entry=to_text(asdict(entry)))
 
+    async def forget_notes(self, before: float, limit: int) -> int:
+        """Delete old ones."""
+        return await self._change("forget_notes", before=before, limit=max(limit, 0))
+
     async def notes(self, limit: int, before: str | None = None, target: str | None = None) -> Sequence[AuditEntry]:
         """What was done, newest first."""
         asked = {"limit": max(limit, 0), "before": before, "target": target}
@@ -331,6 +335,8 @@ class RedisBackend:
             pid=instance.pid,
             started_at=repr(instance.started_at),
             lease=repr(instance.lease),
+            version=instance.version,
+            slots=json.dumps(dict(instance.slots)),
             now=self._server_time(now),
         )
         self._joined.add(instance.id)
@@ -350,6 +356,14 @@ class RedisBackend:
         """The instances that have joined."""
         found = [rows.instance(reply, self._clock.ahead) for reply in await self._linked().ask("instances", {})]
         return sorted(found, key=lambda state: state.instance.id)
+
+    async def drain(self, instance: str, *, draining: bool) -> bool:
+        """Ask an instance to take no new work, or to again."""
+        return await self._change("drain", id=instance, draining=draining) > 0
+
+    async def asked_to_drain(self, instance: str) -> bool:
+        """Whether it was asked."""
+        return bool(await self._linked().ask("asked_to_drain", {"id": instance}))
 
     # -- the server ------------------------------------------------------------------------------
 

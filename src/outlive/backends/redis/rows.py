@@ -125,8 +125,10 @@ def instance(reply: Sequence[Any], ahead: float) -> InstanceState:
     """An instance, its last sign in the time of this process."""
     name, flat = reply
     now = mapping(flat)
-    found = Instance(name, now["host"], int(now["pid"]), float(now["started_at"]), float(now["lease"]))
-    return InstanceState(found, float(now["beat"]) - ahead)
+    slots = json.loads(now.get("slots", "{}"))
+    given = float(now["started_at"]), float(now["lease"]), now.get("version", ""), slots
+    found = Instance(name, now["host"], int(now["pid"]), *given)
+    return InstanceState(found, float(now["beat"]) - ahead, now.get("draining") == "1")
 
 
 def lease_event(text: str, ahead: float) -> LeaseEvent:

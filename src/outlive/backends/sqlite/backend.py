@@ -188,9 +188,9 @@ class SqliteBackend:
         assert found is not None
         return rows.records(found[0])
 
-    async def planned(self, before: float) -> Sequence[TaskRecord]:
+    async def planned(self, before: float, limit: int) -> Sequence[TaskRecord]:
         """What is to run once, earliest first."""
-        found = await self._query("planned", before=before)
+        found = await self._query("planned", before=before, limit=limit)
         assert found is not None
         return rows.records(found[0])
 
@@ -290,6 +290,15 @@ class SqliteBackend:
         assert found is not None
         return rows.instances(found[0])
 
+    async def drain(self, instance: str, *, draining: bool) -> bool:
+        """Ask an instance to take no new work, or to again."""
+        return await self._change("instance_drain", id=instance, draining=draining) > 0
+
+    async def asked_to_drain(self, instance: str) -> bool:
+        """Whether it was asked."""
+        found = await self._query("asked_to_drain", id=instance)
+        return found is not None and bool(found[0])
+
     # -- what people did -------------------------------------------------------------------------
 
     async def note(self, entry: AuditEntry) -> None:
@@ -307,11 +316,15 @@ class SqliteBackend:
         assert found is not None
         return rows.notes(found[0])
 
+    async def forget_notes(self, before: float, limit: int) -> int:
+        """Delete old ones."""
+        return await self._change("forget_notes", before=before, limit=max(limit, 0))
+
     # -- in the threads --------------------------------------------------------------------------
 
     def _join(self, writer: Writer, instance: Instance, now: float) -> None:
         self._presence.hold(instance.id)
-        writer.write(partial(_changed, query="join", values=asdict(instance) | {"now": now}))
+        writer.write(partial(_changed, query="join", values=rows.joining(instance) | {"now": now}))
 
     def _leave(self, writer: Writer, instance: str) -> None:
         writer.write(partial(_changed, query="leave", values={"id": instance}))

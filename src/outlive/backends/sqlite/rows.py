@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -33,11 +34,16 @@ def notes(text: str) -> list[AuditEntry]:
     ]
 
 
+def joining(instance: Instance) -> dict[str, Any]:
+    """The columns of an instance."""
+    return asdict(instance) | {"slots": json.dumps(dict(instance.slots))}
+
+
 def instances(text: str) -> list[InstanceState]:
     """The instances of a list."""
     return [
-        InstanceState(Instance(instance, host, pid, started + started_rest, lease), beat + beat_rest)
-        for instance, host, pid, started, started_rest, lease, beat, beat_rest in json.loads(text)
+        InstanceState(Instance(name, host, pid, start + start_rest, lease, version, slots), beat + rest, bool(draining))
+        for name, host, pid, start, start_rest, lease, beat, rest, version, slots, draining in json.loads(text)
     ]
 
 

@@ -2,4 +2,5 @@
 select {record}
 from outlive_record as record
 where record.held_run_key is not null and record.run_at < to_timestamp(:before::float8)
-order by record.run_at, record.id;
+order by record.run_at, record.id
+limit :limit;

@@ -4,4 +4,5 @@ from (
     select * from outlive_record
     where run_key is not null and status = 'pending' and fence = 0 and run_at < :before
     order by run_at, id
+    limit :limit
 ) as record;

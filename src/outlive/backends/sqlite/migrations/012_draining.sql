@@ -1,0 +1,6 @@
+-- What an instance is and can run, and whether it was asked to take no new work.
+-- compatible from: 1
+
+alter table outlive_instance add column version text not null default '';
+alter table outlive_instance add column slots text not null default '{}';
+alter table outlive_instance add column draining integer not null default 0;
