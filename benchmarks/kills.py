@@ -121,13 +121,14 @@ class Experiment:
         async with TaskManager(self.url, run_tasks=False) as manager:
             while not LIVE.isdisjoint(status for status, count in (await manager.counts()).items() if count):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
+            accepted = self.accepted()  # before the records: those that still run accept more meanwhile
             records = {record.id: record async for record in _all(manager)}
         begun = Counter(line.split()[0] for line in (self.folder / "begun").read_text().splitlines())
-        lost = [task_id for task_id in self.accepted() if task_id not in records]
-        twice = [i for i, count in begun.items() if count > 1 and records[i].func == "once"]
+        lost = [task_id for task_id in accepted if task_id not in records]
+        twice = [i for i, count in begun.items() if count > 1 and i in records and records[i].func == "once"]
         never = [i for i, one in records.items() if one.status is TaskStatus.SUCCESS and not begun[i]]
         counts = Counter(f"{one.func} {one.status}" for one in records.values())
-        counts.update(accepted=len(self.accepted()), records=len(records), kills=self.kills)
+        counts.update(accepted=len(accepted), records=len(records), kills=self.kills)
         counts.update(lost=len(lost), once_ran_twice=len(twice), success_without_a_run=len(never))
         return counts
 
