@@ -17,12 +17,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tests.support import postgres, redis_proxy, valkey
+from tests.support import postgres, valkey
 from tests.support.proxy import Proxy
 
 from outlive import BackendUnavailableError, Page, TaskManager, TaskRecord, TaskStatus, get_task_context
@@ -223,24 +221,13 @@ class _Cutter:
         self._ready.wait()
 
     async def _run(self, target: str, over: threading.Event) -> None:
-        async with _proxy(target) as (self.url, cut):
+        async with Proxy(target) as proxy:
+            self.url = proxy.url
             self._ready.set()
             while True:
                 await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311 - chance is no secret here
                 if not over.is_set():
-                    cut()
-
-
-@asynccontextmanager
-async def _proxy(target: str) -> AsyncGenerator[tuple[str, Callable[[], None]]]:
-    """The URL of a proxy, and what cuts its connections."""
-    parts = urlsplit(target)
-    if parts.scheme == "redis":
-        async with redis_proxy.Proxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
-            yield proxy.url, proxy.cut
-    else:
-        async with Proxy(target) as own:
-            yield own.url, own.cut_all
+                    proxy.cut()
 
 
 if __name__ == "__main__":
