@@ -17,12 +17,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tests.support import postgres, redis_proxy, valkey
+from tests.support import postgres, valkey
 from tests.support.proxy import Proxy
 
 from outlive import BackendUnavailableError, Page, TaskManager, TaskRecord, TaskStatus, get_task_context
@@ -123,13 +121,14 @@ class Experiment:
         async with TaskManager(self.url, run_tasks=False) as manager:
             while not LIVE.isdisjoint(status for status, count in (await manager.counts()).items() if count):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
+            accepted = self.accepted()  # before the records: those that still run accept more meanwhile
             records = {record.id: record async for record in _all(manager)}
         begun = Counter(line.split()[0] for line in (self.folder / "begun").read_text().splitlines())
-        lost = [task_id for task_id in self.accepted() if task_id not in records]
-        twice = [i for i, count in begun.items() if count > 1 and records[i].func == "once"]
+        lost = [task_id for task_id in accepted if task_id not in records]
+        twice = [i for i, count in begun.items() if count > 1 and i in records and records[i].func == "once"]
         never = [i for i, one in records.items() if one.status is TaskStatus.SUCCESS and not begun[i]]
         counts = Counter(f"{one.func} {one.status}" for one in records.values())
-        counts.update(accepted=len(self.accepted()), records=len(records), kills=self.kills)
+        counts.update(accepted=len(accepted), records=len(records), kills=self.kills)
         counts.update(lost=len(lost), once_ran_twice=len(twice), success_without_a_run=len(never))
         return counts
 
@@ -223,24 +222,13 @@ class _Cutter:
         self._ready.wait()
 
     async def _run(self, target: str, over: threading.Event) -> None:
-        async with _proxy(target) as (self.url, cut):
+        async with Proxy(target) as proxy:
+            self.url = proxy.url
             self._ready.set()
             while True:
                 await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311 - chance is no secret here
                 if not over.is_set():
-                    cut()
-
-
-@asynccontextmanager
-async def _proxy(target: str) -> AsyncGenerator[tuple[str, Callable[[], None]]]:
-    """The URL of a proxy, and what cuts its connections."""
-    parts = urlsplit(target)
-    if parts.scheme == "redis":
-        async with redis_proxy.Proxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
-            yield proxy.url, proxy.cut
-    else:
-        async with Proxy(target) as own:
-            yield own.url, own.cut_all
+                    proxy.cut()
 
 
 if __name__ == "__main__":

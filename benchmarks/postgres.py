@@ -27,7 +27,10 @@ from benchmarks.measure import (
     spread,
 )
 from benchmarks.watching import watched
-from outlive import PostgresBackend, TaskManager
+from outlive import PostgresBackend, TaskManager, TaskStatus
+from outlive.core.moves import Enqueue, Settle, Start
+from outlive.core.states import Event
+from outlive.ports import Wanted
 
 ONE, BULK, COUNT, BATCH = 200, 1_000, 10_000, 200
 #: By which a worker knows the task that others have accepted.
@@ -40,7 +43,9 @@ raw is one `insert` of asyncpg each. "Bulk": one `await manager.enqueue_many(...
 statement over `unnest(...)`. Both raw tables have our columns and a primary key alone. "In process": {COUNT:,}
 tasks from `enqueue_many` to their ends. "Drain": {COUNT:,} tasks that another process has left, by one worker with
 default settings; raw claims, starts and settles {BATCH} at a time by three statements on that table. CPU is that of the
-worker, and of the server's processes. PgQueuer, where it is installed, has a batch of 500. Ratios within a round."""
+worker, and of the server's processes. "Our backend alone" is the same statements, tables and notes as outlive's without
+its runtime, one after the other: what the records and their indexes cost. PgQueuer, where it is installed, has a batch
+of 500. Ratios within a round."""
 
 PROBE = find_spec("pgqueuer") is not None
 
@@ -64,6 +69,16 @@ class Place:
         manager.task()(noop)
         async with manager, watched(manager):
             yield manager
+
+    @asynccontextmanager
+    async def backend(self) -> AsyncIterator[PostgresBackend]:
+        """A backend on a new schema, and nothing above it."""
+        backend = PostgresBackend(self.server.url, schema=f"s{uuid4().hex}")
+        await backend.open()
+        try:
+            yield backend
+        finally:
+            await backend.close()
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[asyncpg.Connection]:
@@ -122,6 +137,12 @@ def _ids(count: int) -> tuple[list[str], list[str]]:
     return [str(uuid4()) for _ in range(count)], ['[["ann@example.org"], {}]'] * count
 
 
+def _records(count: int) -> list[Enqueue]:
+    now, (ids, arguments) = time.time(), _ids(count)
+    about = IDENTITY, "noop", now, now
+    return [Enqueue(one, *about, arguments=text) for one, text in zip(ids, arguments, strict=True)]
+
+
 class Cases:
     """What is measured, each once a round."""
 
@@ -149,6 +170,30 @@ class Cases:
         async with self._place.raw() as connection:
             await connection.execute(INSERT, *_ids(BULK))
             return await _once(BULK, connection.execute(INSERT, *_ids(BULK)))
+
+    async def alone_one(self) -> float:
+        """The same by the backend alone."""
+        async with self._place.backend() as backend:
+            return await _each(lambda: backend.apply(_records(1)))
+
+    async def alone_bulk(self) -> float:
+        """Many in one batch of the backend alone."""
+        async with self._place.backend() as backend:
+            await backend.apply(_records(BULK))
+            return await _once(BULK, backend.apply(_records(BULK)))
+
+    async def alone_drain(self) -> float:
+        """Claims, starts and settles of the backend alone, one after the other."""
+        async with self._place.backend() as backend:
+            for _ in range(COUNT // BULK):
+                await backend.apply(_records(BULK))
+            start = time.perf_counter()
+            while found := (await backend.claim(Wanted("me", [IDENTITY], BATCH, time.time(), (), None, ()))).records:
+                now = time.time()
+                await backend.apply([Start(record.id, record.fence, "me", now) for record in found])
+                ended = Event.SUCCEED, TaskStatus.SUCCESS, now
+                await backend.apply([Settle(record.id, record.fence + 1, *ended) for record in found])
+            return COUNT / (time.perf_counter() - start)
 
     async def in_process(self) -> float:
         """From `enqueue_many` to the last end."""
@@ -276,7 +321,10 @@ def run(options: Options) -> Section:
             cases = Cases(place)
             named: dict[str, Callable[[], Awaitable[float]]] = {
                 name.replace("_", " "): getattr(cases, name)
-                for name in ("one", "raw_one", "bulk", "raw_bulk", "in_process", "drain", "raw_drain")
+                for name in (
+                    "in_process",
+                    *(f"{whose}{what}" for what in ("one", "bulk", "drain") for whose in ("", "raw_", "alone_")),
+                )
             }
             if PROBE:
                 named |= {"PgQueuer bulk": cases.queuer_bulk, "PgQueuer drain": cases.queuer_drain}
@@ -293,6 +341,11 @@ def _rows(samples: dict[str, list[float]], latency: tuple[list[float], list[floa
         to_raw = ratios(samples[name], samples[f"raw {name}"])
         rows += [
             Row(f"raw, {name}", spread(samples[f"raw {name}"], "/s")),
+            Row(
+                f"our backend alone, {name}",
+                spread(samples[f"alone {name}"], "/s"),
+                f"{spread(ratios(samples[f'alone {name}'], samples[f'raw {name}']))} x raw",
+            ),
             at_least(
                 name,
                 statistics.median(to_raw),

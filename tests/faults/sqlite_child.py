@@ -122,12 +122,16 @@ async def join_and_fork(path: str, instance: str) -> None:
     wait_for_end(child)
 
 
+def size_of_log(path: str) -> int:
+    return Path(f"{path}-wal").stat().st_size
+
+
 async def run_out_of_room(path: str) -> None:
     """Reach the limit of the file size, fail, and go on once there is room."""
     backend = SqliteBackend(path)
     await backend.open()
     assert all(await backend.apply(batch("before", 0, 10)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_of_log(path) + 128 * 1024, resource.RLIM_INFINITY))
     accepted = 0
     try:
         while True:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from support import postgres
-from support.proxy import Proxy
+from support.proxy import Proxy, on
 from support.waiting import until
 from tests.conformance.conformance_kit import FUNC, NOW, applied, enqueue, fail, given, requeue, retry, start, succeed
 
@@ -31,7 +31,7 @@ async def backend(proxy):
     backend = backend_from(proxy.url)
     await backend.open()
     yield backend
-    proxy.is_up = True
+    proxy.is_open = True
     await backend.close()
 
 
@@ -63,11 +63,11 @@ LIFE = [enqueue("t-1", owner="me"), start("t-1"), succeed("t-1"), enqueue("u")]
 async def test_a_cut_is_not_noticed_by_who_writes(backend, proxy, instant, before, moves, word):
     await backend.register([ScheduleEntry("hourly", FUNC, "r", SLOT)], NOW)
     await applied(backend, *before)
-    proxy.cut(instant, word)
+    setattr(proxy, f"breaks_{instant}", on(word))
 
     assert list(await backend.apply(moves)) == [True] * len(moves)
 
-    assert proxy.cuts == 1
+    assert proxy.broken == 1
     record = await given(backend, "t-1")
     assert len(record.logs) == sum(isinstance(move, Log) for move in moves)
     assert len(record.history) == len({attempt.number for attempt in record.history})
@@ -89,7 +89,7 @@ async def test_a_server_that_says_good_bye_before_it_hangs_up_is_not_noticed_by_
 @pytest.mark.parametrize("instant", ["before", "after"])
 async def test_a_move_without_effect_stays_without_effect(backend, proxy, instant):
     await applied(backend, enqueue("t-1", owner="me"))
-    proxy.cut(instant, b"t-1")
+    setattr(proxy, f"breaks_{instant}", on(b"t-1"))
 
     assert list(await backend.apply([start("t-1", owner="other"), enqueue("u")])) == [False, True]
 
@@ -97,7 +97,7 @@ async def test_a_move_without_effect_stays_without_effect(backend, proxy, instan
 @pytest.mark.parametrize("instant", ["before", "after"])
 async def test_what_was_claimed_and_not_answered_is_not_lost(backend, proxy, instant):
     await applied(backend, enqueue("a"), enqueue("b", run_at=NOW + 5))
-    proxy.cut(instant, b"the-claimer")
+    setattr(proxy, f"breaks_{instant}", on(b"the-claimer"))
 
     claim = await backend.claim(Wanted("the-claimer", [FUNC], 10, NOW))
     again = await backend.claim(Wanted("the-claimer", [FUNC], 10, NOW))
@@ -112,14 +112,14 @@ async def test_what_was_refused_is_not_there_and_what_had_to_land_landed_once(ba
     """The server is away for longer than anybody waits; the journal refuses new tasks and keeps what has happened."""
     await applied(backend, enqueue("runs", owner="me", started_at=NOW))
     settle, line = succeed("runs"), Log("runs", 1, NOW, "info", "x")
-    proxy.cut(instant, b"refused-1")
-    proxy.is_up = False
+    setattr(proxy, f"breaks_{instant}", on(b"refused-1"))
+    proxy.is_open = False
 
     with pytest.raises(BackendUnavailableError, match="it is tried again"):
         await backend.apply([enqueue("refused-1", owner="me"), line, settle])
     with pytest.raises(BackendUnavailableError):
         await backend.apply([line, settle, enqueue("refused-2")])
-    proxy.is_up = True
+    proxy.is_open = True
 
     assert list(await backend.apply([line, settle, enqueue("later")])) == [True, True, True]
     assert await backend.get("refused-1") is None
@@ -132,12 +132,12 @@ async def test_what_was_refused_is_not_there_and_what_had_to_land_landed_once(ba
 async def test_a_slot_whose_firing_was_not_answered_becomes_one_run(backend, proxy, instant):
     await backend.register([ScheduleEntry("hourly", FUNC, "r", SLOT)], NOW)
     run = enqueue("t-1", owner="me", schedule="hourly", started_at=NOW)
-    proxy.cut(instant, b"COMMIT")
-    proxy.is_up = False
+    setattr(proxy, f"breaks_{instant}", on(b"COMMIT"))
+    proxy.is_open = False
 
     with pytest.raises(BackendUnavailableError):
         await backend.apply([Fire("t-1", "hourly", SLOT, SLOT + 60, NOW, SLOT), run])
-    proxy.is_up = True
+    proxy.is_open = True
     await backend.apply([enqueue("later", owner="me")])
 
     [state] = await backend.schedules()
@@ -156,7 +156,7 @@ async def test_hints_come_again_after_the_connection_was_lost(backend, proxy, tm
     heard = []
     backend.notifier.listen(WORK, heard.append)
 
-    proxy.cut_all()
+    proxy.cut()
     await until(lambda: None in heard)
     other.notifier.signal(WORK)
     await until(lambda: "" in heard)
@@ -186,7 +186,7 @@ async def test_a_manager_among_cuts_at_random_instants(proxy, seed):
     async def cutter():
         for _ in range(12):
             await asyncio.sleep(chance.uniform(0.0, 0.06))  # noqa: TID251 - a random instant is the case under test
-            proxy.cut_all()
+            proxy.cut()
 
     async with manager:
         await asyncio.gather(cutter(), *(client(range(first, 400, 8)) for first in range(8)))
@@ -198,7 +198,7 @@ async def test_a_manager_among_cuts_at_random_instants(proxy, seed):
         await until(lambda: _patiently(all_ended), 20)
         records = {record.id: record for record in await _patiently(lambda: manager.find(page=Page(limit=1000)))}
 
-    assert proxy.cuts > 12
+    assert proxy.broken > 12
     assert len(ran) == len(set(ran)), "some ran twice"
     assert set(accepted.values()) <= records.keys(), "some are lost"
     assert {record.status for record in records.values()} == {TaskStatus.SUCCESS}

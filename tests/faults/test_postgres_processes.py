@@ -1,11 +1,7 @@
 """Processes on one PostgreSQL: kills every second, and many that ask for the same."""
 
-import json
-import subprocess
-import sys
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +10,6 @@ import pytest
 from support import postgres
 from tests.faults.faults_kit import Stage
 from tests.faults.faults_truth import Truth
-
-from outlive import TaskManager, TaskStatus
 
 LEASE = 3.0
 CHILD = Path(__file__).with_name("keys_child.py")
@@ -55,39 +49,3 @@ def test_four_processes_of_which_one_is_killed_every_second_and_replaced(stage, 
     truth = Truth(servers[0].wait_until_all_ended(), stage.ledger.notes(), dead)
     tally.update(truth.check(accepted, {}))
     assert len(accepted) > 100
-
-
-# -- keys ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def children(tmp_path):
-    command = [sys.executable, str(CHILD), postgres.url_for(tmp_path)]
-    started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
-    ]
-    yield started
-    for child in started:
-        child.kill()
-        child.communicate()
-
-
-async def test_one_record_for_a_key_however_many_ask(children, tmp_path):
-    given = []
-    for number in range(ROUNDS):
-        for child in children:
-            child.stdin.write(f"order-{number}\n")
-            child.stdin.flush()
-        given.append([task_id for child in children for task_id in json.loads(child.stdout.readline())])
-    for child in children:
-        child.stdin.write("\n")
-        child.stdin.flush()
-        assert child.wait(20) == 0
-
-    async with TaskManager(postgres.url_for(tmp_path)) as manager:
-        counts = await manager.counts()
-        found = [{(await manager.get(task_id)).id for task_id in set(ids)} for ids in given]
-
-    assert Counter(len(ids) for ids in given) == {PROCESSES * THREADS: ROUNDS}
-    assert [len(records) for records in found] == [1] * ROUNDS
-    assert counts[TaskStatus.SUCCESS] == sum(counts.values()) == ROUNDS

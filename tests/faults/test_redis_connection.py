@@ -1,13 +1,12 @@
 """The connection breaks before or after the server has done it: nothing is lost, nothing is done twice."""
 
 import asyncio
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from support.proxy import Proxy, never, on
 from support.recording import Trail
-from support.redis_proxy import Proxy, on_scripts
 from support.valkey import server_url
 from support.waiting import ended, turns, until
 from tests.conformance.conformance_kit import FUNC, NOW, applied, enqueue, fail, given, retry, start
@@ -26,8 +25,7 @@ def prefix():
 
 @pytest.fixture
 async def proxy():
-    parts = urlsplit(server_url())
-    async with Proxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
+    async with Proxy(server_url()) as proxy:
         yield proxy
 
 
@@ -41,7 +39,7 @@ async def backend(proxy, prefix):
 
 
 def break_scripts(proxy, where, count=1):
-    setattr(proxy, f"breaks_{where}", on_scripts(count))
+    setattr(proxy, f"breaks_{where}", on(b"EVAL", count))
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
@@ -113,7 +111,7 @@ async def test_what_was_handed_over_unheard_is_handed_over_again(backend, proxy)
     with pytest.raises(BackendUnavailableError):
         await backend.claim(Wanted("me", [FUNC], 2, NOW))
 
-    proxy.breaks_after = on_scripts(0)
+    proxy.breaks_after = never
     first = await backend.claim(Wanted("me", [FUNC], 2, NOW))
     second = await backend.claim(Wanted("me", [FUNC], 2, NOW))
 

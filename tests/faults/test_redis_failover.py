@@ -3,7 +3,6 @@
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from support.redis_proxy import Proxy
+from support.proxy import Proxy
 from support.valkey import own_server, sentinel_for, server_url, unused_port
 from support.waiting import ended, until
 
@@ -87,10 +86,9 @@ def certificate(tmp_path):
 
 
 async def test_encrypted_connections(certificate):
-    parts = urlsplit(server_url())
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
-    async with Proxy(parts.hostname or "127.0.0.1", parts.port or 6379, tls) as proxy:
+    async with Proxy(server_url(), tls) as proxy:
         trusting = RedisBackend(proxy.url, uuid4().hex, ssl_ca_certs=str(certificate))
         await trusting.open()
         assert await trusting.counts() == {}

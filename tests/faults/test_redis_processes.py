@@ -1,26 +1,24 @@
 """Processes on one Redis: killed, stopped, cut off, and the server restarted; nothing is lost, nothing is doubled.
 
-`OUTLIVE_FLEET_TASKS=20000 OUTLIVE_KEY_ROUNDS=200` makes them as long as one likes.
+`OUTLIVE_FLEET_TASKS=20000` makes them as long as one likes.
 """
 
 import asyncio
 import os
 import signal
 import time
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from support.redis_proxy import Proxy
+from support.proxy import Proxy
 from support.valkey import own_server, server_url, unused_port
 from support.waiting import until
 from tests.faults.fleet_kit import LEASE, Member, fleet_on
 
 from outlive import TaskStatus
-from outlive.backends.redis import RedisBackend
 
 TASKS = int(os.environ.get("OUTLIVE_FLEET_TASKS", "600"))
-PROCESSES, ROUNDS = 4, int(os.environ.get("OUTLIVE_KEY_ROUNDS", "60"))
+PROCESSES = 4
 
 
 @pytest.fixture
@@ -49,24 +47,6 @@ async def test_the_task_of_a_killed_worker_runs_again_on_an_idle_queue_and_a_lon
     await until(lambda: third.ask("run", "once", 0.0) and len(fleet.lines("ended")) >= 20, 15)
     await until(lambda: any(words[0] == long_task for words in fleet.lines("ended")), 15)
     assert fleet.begun(long_task) == 1
-
-
-async def test_one_record_for_a_key_however_many_ask(fleet, url):
-    members = fleet.add(PROCESSES)
-    given = []
-    for number in range(ROUNDS):
-        for member in members:
-            member.tell("keys", f"order-{number}")
-        given.append([task_id for member in members for task_id in member.answer()])
-
-    parts = urlsplit(url)
-    backend = RedisBackend(f"redis://{parts.netloc}", parts.query.removeprefix("prefix="))
-    await backend.open()
-    found = [{(await backend.get(task_id)).id for task_id in set(ids)} for ids in given]
-    counts = await backend.counts()
-    await backend.close()
-    assert [len(records) for records in found] == [1] * ROUNDS
-    assert sum(counts.values()) == ROUNDS
 
 
 async def test_a_fleet_whose_members_are_killed_and_stopped_while_its_server_restarts(tmp_path, tally):
@@ -98,7 +78,6 @@ async def test_a_fleet_whose_members_are_killed_and_stopped_while_its_server_res
 
 @pytest.mark.parametrize("where", ["before", "after"])
 async def test_a_fleet_whose_connections_are_cut(tmp_path, tally, where):
-    parts = urlsplit(server_url())
     count = 0
 
     def sometimes(data):
@@ -106,7 +85,7 @@ async def test_a_fleet_whose_connections_are_cut(tmp_path, tally, where):
         count += b"EVAL" in data
         return b"EVAL" in data and count % 37 == 0
 
-    async with Proxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
+    async with Proxy(server_url()) as proxy:
         setattr(proxy, f"breaks_{where}", sometimes)
         fleet = await asyncio.to_thread(fleet_on(f"{proxy.url}?prefix={uuid4().hex}", tmp_path).__enter__)
         try:

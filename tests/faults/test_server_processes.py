@@ -1,5 +1,10 @@
-"""Processes on one PostgreSQL and on one Redis: killed, stopped, and asked about what others run."""
+"""Processes on one PostgreSQL and on one Redis: killed, stopped, and asked about what others run.
 
+`OUTLIVE_KEY_ROUNDS=200` lets them ask with one key that often.
+"""
+
+import asyncio
+import os
 import time
 from functools import partial
 from uuid import uuid4
@@ -9,11 +14,14 @@ from support import postgres
 from support.valkey import server_url
 from tests.faults.faults_kit import Stage, at_once, wait_for
 from tests.faults.faults_truth import Truth
+from tests.faults.fleet_kit import LEASE, fleet_on
 from tests.faults.test_kill import Instant, Load
 from tests.faults.test_servers import cancelled_by_others
 from tests.faults.test_takeover import begun_by, occupy
 
-LEASE = 3.0
+from outlive import TaskManager, TaskStatus
+
+PROCESSES, ROUNDS = 4, int(os.environ.get("OUTLIVE_KEY_ROUNDS", "60"))
 SERVERS = {
     "postgres": postgres.url_for,
     "redis": lambda _folder: f"{server_url()}?prefix={uuid4().hex}",
@@ -21,8 +29,13 @@ SERVERS = {
 
 
 @pytest.fixture(params=SERVERS)
-def stage(request, tmp_path):
-    stage = Stage(tmp_path, SERVERS[request.param](tmp_path))
+def url(request, tmp_path):
+    return SERVERS[request.param](tmp_path)
+
+
+@pytest.fixture
+def stage(url, tmp_path):
+    stage = Stage(tmp_path, url)
     yield stage
     stage.close()
 
@@ -140,3 +153,21 @@ def test_a_process_that_was_stopped_for_longer_than_its_lease_overwrites_nothing
     assert other.record(once)["status"] == "interrupted"
     assert other.record(again)["status"] == "success"
     assert all(len(begun_by(stage, task_id)) == 1 for task_id in pending)
+
+
+async def test_one_record_for_a_key_however_many_ask(url, tmp_path):
+    given = []
+    with fleet_on(url, tmp_path) as fleet:
+        members = await asyncio.to_thread(fleet.add, PROCESSES)
+        for number in range(ROUNDS):
+            for member in members:
+                member.tell("keys", f"order-{number}")
+            given.append([task_id for member in members for task_id in await asyncio.to_thread(member.answer)])
+        await fleet.settle()
+
+    async with TaskManager(url, run_tasks=False) as manager:
+        found = [{(await manager.get(task_id)).id for task_id in set(ids)} for ids in given]
+        counts = {status: count for status, count in (await manager.counts()).items() if count}
+
+    assert [len(records) for records in found] == [1] * ROUNDS
+    assert counts == {TaskStatus.SUCCESS: ROUNDS}
