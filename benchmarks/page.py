@@ -69,7 +69,7 @@ The figures in this section come from separate traces and earlier runs, not from
   of a stream takes 1, and over a bare connection 90 µs in all beside 67; the rest of some 220 is the way through the
   journal, in which all that is written at the time shares one script: in bulk it is 28,000 to 40,000 a second.
 - **After `kill -9`** SQLite shows at once that the lock of a dead process is free. On PostgreSQL and Redis a process
-  counts as dead when its lease (15 s) has run out, and that is seen at the next look: 17 s in all. A shorter `lease=`
+  counts as dead when its lease (15 s) has run out, and others look at that moment. A shorter `lease=`
   makes it sooner, and makes it likelier that a process which only hangs is taken for dead.
 - **A list of a queue that nobody uses** reads all records: there is no index on the queue, since every accepted task
   would pay for it. The same filter on a queue that is used ends when its page is full.

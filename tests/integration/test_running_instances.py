@@ -2,7 +2,7 @@
 
 import asyncio
 
-from support.instances import Shared, declare
+from support.instances import LEASE, Shared, declare
 from support.recording import Gate, Trail
 from support.waiting import ended, record_of, turns, until
 
@@ -46,7 +46,7 @@ async def test_a_record_that_one_instance_has_no_room_for_is_run_by_another(shar
         own = await busy.enqueue(work, "own")
         await closed.entered.wait()
         other = await busy.enqueue(work, "other")
-        assert (await record_of(busy, other.id)).owner is None
+        assert (await record_of(busy, other.id)).owner != busy.runtime.process.instance.id
 
         async def is_taken():
             shared.clock.advance(0.2)  # the idle one may not have begun to look yet
@@ -229,3 +229,20 @@ async def test_an_instance_that_beats_again_before_it_is_rescued_keeps_its_work(
 
     assert record.status is TaskStatus.SUCCESS
     assert shared.happened(InstanceRescued) == []
+
+
+async def test_what_a_silent_instance_ran_is_rescued_as_soon_as_its_lease_has_ended(tmp_path, clock):
+    shared, trail, gate = Shared("memory", tmp_path, clock), Trail(), Gate()
+    here, there = shared.instance(), shared.instance()
+    work, _ = [declare(one, trail, gate, requeue_on_interrupt=True) for one in (there, here)]
+
+    async with here, there:
+        await there.enqueue(work, "ran")
+        await gate.entered.wait()
+        await freeze(there)
+        silent_since = clock.now()
+        while trail == ["ran"]:
+            clock.advance(0.25)
+            await turns()
+        assert clock.now() - silent_since < LEASE + 1
+        gate.open.set()

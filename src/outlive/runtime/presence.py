@@ -1,5 +1,7 @@
 """Being alive, and noticing who is not."""
 
+from math import inf
+
 from outlive.core.events import InstanceRescued
 from outlive.core.settle import INSTANCE_DIED
 from outlive.ports import WORK, Backend
@@ -7,6 +9,9 @@ from outlive.runtime.claimer import Claimer
 from outlive.runtime.herald import Herald
 from outlive.runtime.process import Process
 from outlive.runtime.service import Service
+
+#: Seconds after the end of a lease until it is looked for: clocks that differ by less are not told apart.
+AFTER_LEASE = 0.1
 
 
 class Heartbeat(Service):
@@ -49,3 +54,13 @@ class Rescuer(Service):
                 self._herald.signal(WORK)
         if self._runs_tasks:  # what is declared where nothing runs says nothing about who could run it
             await self._claimer.explain()
+        await self._look_when_a_lease_ends()
+
+    async def _look_when_a_lease_ends(self) -> None:
+        """Look sooner than usual where somebody's lease ends before; who is alive will have renewed it."""
+        states = [state for state in await self._backend.instances() if state.instance.id != self._instance.id]
+        ends = (state.beat_at + state.instance.lease + AFTER_LEASE for state in states)
+        now = self.clock.now()
+        soonest = min((end for end in ends if end > now), default=inf)
+        if soonest < now + self._lease / 3:
+            self.wake_at(soonest)
