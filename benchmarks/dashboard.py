@@ -16,8 +16,8 @@ from typing import IO, cast
 from fastapi import FastAPI
 
 from benchmarks.measure import Options, Row, Section, at_most, interleave, number, percentile, scratch, spread
+from benchmarks.peers.web import serve
 from benchmarks.requests_per_second import response_length, wait_until_up
-from benchmarks.server import serve
 from outlive import SqliteBackend, TaskAdmin, TaskManager, Tasks
 
 CONNECTIONS = 10

@@ -1,12 +1,11 @@
 """The application behind uvicorn that `requests_per_second` loads: `python -m benchmarks.server KIND FOLDER`."""
 
-import socket
 import sys
 from pathlib import Path
 
-import uvicorn
 from fastapi import BackgroundTasks, FastAPI
 
+from benchmarks.peers.web import serve
 from outlive import SqliteBackend, TaskManager, Tasks
 
 NO_TASK, STARLETTE, MEMORY, NORMAL, FULL = "no task", "Starlette", "memory", "SQLite NORMAL", "SQLite FULL"
@@ -51,17 +50,6 @@ def build(kind: str, folder: Path) -> FastAPI:
             return {"ok": bool(email)}
 
     return app
-
-
-def serve(app: FastAPI) -> None:
-    """Serve on a free port of the loopback interface and print its number."""
-    # With the protocol named, or asyncio does not set TCP_NODELAY and every response waits 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", 0))
-    print(listener.getsockname()[1], flush=True)
-    config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":
