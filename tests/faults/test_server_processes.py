@@ -16,7 +16,7 @@ from tests.faults.faults_kit import Stage, at_once, wait_for
 from tests.faults.faults_truth import Truth
 from tests.faults.fleet_kit import LEASE, fleet_on
 from tests.faults.test_kill import Instant, Load
-from tests.faults.test_servers import cancelled_by_others
+from tests.faults.test_servers import WORKERS, cancelled_by_others, run_in_several
 from tests.faults.test_takeover import begun_by, occupy
 
 from outlive import TaskManager, TaskStatus
@@ -66,18 +66,14 @@ def test_what_overflows_one_process_is_taken_by_another_long_before_it_would_loo
 
 
 def test_every_record_is_found_and_cancelled_through_whichever_worker_answers(stage):
-    server = stage.start(command=["--workers", "4"])
+    server = stage.start(command=["--workers", str(WORKERS)])
     server.client.headers["connection"] = "close"  # so that any of the workers may answer
-    wait_for("all workers to start", lambda: server.log().count("Application startup complete") == 4, 40)
-    ids = [server.run("minute", number=number) for number in range(24)]
-    for task_id in ids:
-        server.wait_for_status(task_id, "running")
-    runner_of = {note.task_id: note.pid for note in stage.ledger.notes("begin")}
-    assert len(set(runner_of.values())) > 1, "one worker has answered everything"
+    wait_for("all workers to start", lambda: server.log().count("Application startup complete") == WORKERS, 40)
+    runner_of = run_in_several(stage, server)
 
     assert cancelled_by_others(server, runner_of) > 0
 
-    for task_id in ids:
+    for task_id in runner_of:
         server.wait_for_status(task_id, "cancelled")
 
 

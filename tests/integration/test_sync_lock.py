@@ -485,10 +485,10 @@ async def test_no_backend_says_how_to_choose():
 async def test_the_backend_of_the_block(manager, backend_url):
     lock = Lock("shop")
     async with manager, lock:
-        assert [lease.key for lease in await manager.backend.leases.held(time.time())] == ["lock:shop"]
+        assert [lease.key for lease in await manager.leases()] == ["lock:shop"]
         async with TaskManager("memory://") as inner:
             assert not await in_task(lock.locked())
-            assert await inner.backend.leases.held(time.time()) == []
+            assert await inner.leases() == []
         assert await lock.locked()
     with pytest.raises(BackendNotChosenError):
         await lock.acquire()
@@ -537,7 +537,7 @@ async def test_the_backend_of_the_request_and_of_its_tasks(manager):
 
 
 async def _held(manager):
-    return await manager.backend.leases.held(time.time())
+    return await manager.leases()
 
 
 async def test_a_task_of_a_manager_without_a_block(manager):
