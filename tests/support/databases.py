@@ -22,6 +22,7 @@ PORT = (
     "asked_to_drain",
     "forget_notes",
     "leases",
+    "instances",
     "leave",
     "lost",
     "register",
