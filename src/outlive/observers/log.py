@@ -71,4 +71,4 @@ def _log_failure(event: events.AttemptFailed) -> None:
         _task.error("task %s (%s) failed in attempt %d", event.task_id, name, event.attempt, exc_info=event.error)
         return
     message = "task %s (%s) failed in attempt %d and is retried in %g s: %s"
-    _task.warning(message, event.task_id, name, event.attempt, event.will_retry_in, event.error)
+    _task.warning(message, event.task_id, name, event.attempt, round(event.will_retry_in, 3), event.error)

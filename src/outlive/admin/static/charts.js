@@ -11,6 +11,13 @@
     }
     return columns;
   };
+  // Marks of a day are times, those of more days are days, as the viewer's language writes them.
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+  const tellMarks = (_, marks) => {
+    const format = marks.at(-1) - marks[0] >= 86400 ? day : clock;
+    return marks.map((mark) => format.format(mark * 1000));
+  };
   const options = (table, width) => {
     const heads = [...table.querySelectorAll("thead th")].slice(1);
     const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
@@ -19,7 +26,7 @@
     return {
       width, height: 200, cursor: { points: { size: 7 } },
       scales: { y: { range: (_, least, most) => [0, most > 0 ? most * 1.15 : 1] } },
-      axes: [axis, { ...axis, size: 54, values: (_, marks) => marks.map((mark) => `${Number(mark.toPrecision(3))}${unit}`) }],
+      axes: [{ ...axis, size: 30, values: tellMarks }, { ...axis, size: 54, values: (_, marks) => marks.map((mark) => `${Number(mark.toPrecision(3))}${unit}`) }],
       series: [{ value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleTimeString()) }, ...heads.map((head) => ({
         label: head.textContent, stroke: colour(head.dataset.colour), fill: `${colour(head.dataset.colour)}55`, width: 1,
         value: (_, value) => tell(value), points: { show: false }, paths: window.uPlot.paths.bars({ size: [0.8, 40] }),
