@@ -27,7 +27,8 @@ A process accepts {TASKS} tasks of about {LONG * 1000:.0f} ms that may run again
 ended it is killed with `kill -9`. "Alive": a second process on the same backend has been running all the time; the
 time is from the kill to the start of the last task that had begun in the dead one. "Alone": a new process is started
 after the kill; the time is from the end of its start-up to the start of the last such task. "Lost" are tasks that were
-accepted and have not ended {PATIENCE:.0f} s later, of both. One sample each, default settings (a lease of 15 s)."""
+accepted and have not ended {PATIENCE:.0f} s later, of both. One sample each, default settings (a lease of 15 s); all on
+one machine."""
 
 
 # -- a process of the experiment -----------------------------------------------------------------------

@@ -68,9 +68,9 @@ The figures in this section come from separate traces and earlier runs, not from
 - **One task on Redis** beside one `XADD`: the script with its one move takes 35 to 49 µs of the server where the entry
   of a stream takes 1, and over a bare connection 90 µs in all beside 67; the rest of some 220 is the way through the
   journal, in which all that is written at the time shares one script: in bulk it is 28,000 to 40,000 a second.
-- **After `kill -9`** SQLite shows at once that the lock of a dead process is free. On PostgreSQL and Redis a process
-  counts as dead when its lease (15 s) has run out, and others look at that moment. A shorter `lease=`
-  makes it sooner, and makes it likelier that a process which only hangs is taken for dead.
+- **After `kill -9`** who starts on the same machine sees at once that the lock of the dead process is free, and who
+  runs there looks every 5 s. On other machines it counts as dead when its lease (15 s) has run out. A shorter
+  `lease=` makes it sooner, and makes it likelier that a process which only hangs is taken for dead.
 - **A list of a queue that nobody uses** reads all records: there is no index on the queue, since every accepted task
   would pay for it. The same filter on a queue that is used ends when its page is full.
 - **Many schedules due at once**: each is a slot taken in the backend and a record of its own, written in a

@@ -156,11 +156,22 @@ async def test_rescue_of_running(backend, again):
     if again:
         assert (list(rescue.requeued), list(rescue.interrupted)) == (["t"], [])
         assert (record.status, record.owner, record.attempts) == (TaskStatus.PENDING, None, 0)
-        assert (record.run_at, record.cancel_requested, record.fence) == (moment(NOW + 9), True, 1)
+        assert (record.run_at, record.cancel_requested, record.fence) == (moment(NOW), True, 1)
         assert (attempt.error, record.error) == ("its instance died", None)
     else:
         assert (list(rescue.requeued), list(rescue.interrupted)) == ([], ["t"])
         assert (record.status, record.end_time) == (TaskStatus.INTERRUPTED, moment(NOW + 9))
+
+
+async def test_what_was_running_is_claimed_before_what_came_after_it(backend):
+    repeatable = {"owner": "dead", "requeue_on_interrupt": True}
+    await applied(backend, enqueue("first", **repeatable), enqueue("second", owner="dead", run_at=NOW + 1))
+    await applied(backend, start("first", owner="dead"))
+
+    await backend.rescue("dead", NOW + 9, "died")
+
+    claim = await backend.claim(Wanted("me", [FUNC], 10, NOW + 9))
+    assert [record.id for record in claim.records] == ["first", "second"]
 
 
 async def test_a_late_owner_cannot_settle_what_was_rescued(backend):

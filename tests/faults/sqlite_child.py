@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 from outlive import TaskManager
+from outlive.backends.file_locks import FileLock
 from outlive.backends.sqlite import SqliteBackend
-from outlive.backends.sqlite.locks import FileLock
 from outlive.core.moves import Enqueue
 from outlive.errors import BackendError
-from outlive.ports import Instance
 from outlive.sync import LeaderElection, Lock, LockLostError
 
 
@@ -30,10 +29,6 @@ def say(*words: object) -> None:
 
 def wait_for_word() -> None:
     sys.stdin.readline()
-
-
-def wait_for_end(child: int) -> None:
-    os.waitpid(child, 0)
 
 
 def batch(prefix: str, number: int, size: int) -> list[Enqueue]:
@@ -98,28 +93,6 @@ async def stop_in_transaction(path: str) -> None:
     lock = FileLock(Path(f"{path}-outlive-writer"))
     assert lock.take_now()
     await hold_transaction(path)
-
-
-async def join(path: str, instance: str) -> None:
-    backend = SqliteBackend(path)
-    await backend.open()
-    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()), time.time())
-    say("ready")
-    wait_for_word()
-    await backend.close()
-    say("done")
-
-
-async def join_and_fork(path: str, instance: str) -> None:
-    backend = SqliteBackend(path)
-    await backend.open()
-    await backend.join(Instance(instance, os.uname().nodename, os.getpid(), time.time()), time.time())
-    child = os.fork()
-    if child == 0:
-        say("ready", os.getpid())
-        wait_for_word()
-        os._exit(0)
-    wait_for_end(child)
 
 
 def size_of_log(path: str) -> int:

@@ -10,9 +10,9 @@ CHILD = Path(__file__).with_name("sqlite_child.py")
 
 
 class Child:
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, script: Path, *arguments: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(CHILD), *map(str, arguments)],
+            [sys.executable, "-W", "ignore", str(script), *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,8 +43,8 @@ class Child:
 
 
 @contextmanager
-def child(*arguments: object) -> Iterator[Child]:
-    process = Child(*arguments)
+def child(*arguments: object, script: Path = CHILD) -> Iterator[Child]:
+    process = Child(script, *arguments)
     try:
         yield process
     finally:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 from support.waiting import until_sync
-from tests.faults.sqlite_processes import Child
+from tests.faults.sqlite_processes import CHILD, Child
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Attacked:
             store.execute("create table refused (pid integer, token integer)")
 
     def start(self):
-        child = Child("write_under_attack", self.path, LEASE)
+        child = Child(CHILD, "write_under_attack", self.path, LEASE)
         self.children.append(child)
         return child
 

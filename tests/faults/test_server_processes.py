@@ -77,8 +77,36 @@ def test_every_record_is_found_and_cancelled_through_whichever_worker_answers(st
         server.wait_for_status(task_id, "cancelled")
 
 
-def test_a_crashed_process_is_noticed_within_its_lease_on_an_idle_queue(stage):
-    doomed = stage.launch(lease=LEASE)
+def test_a_restarted_process_that_is_alone_goes_on_however_long_its_lease_was(stage):
+    doomed = stage.start(lease=1000.0, max_concurrent_tasks=1)
+    (again,) = occupy(doomed, "repeatable_minute")
+    waiting = doomed.run("quick")
+    doomed.kill()
+
+    back = stage.start(lease=1000.0, max_concurrent_tasks=2)
+
+    wait_for("the second run", lambda: begun_by(stage, again) == [doomed.pid, back.pid])
+    back.wait_for_status(waiting, "success")
+
+
+def test_what_a_crashed_process_was_at_goes_on_before_what_waited(stage):
+    doomed = stage.start(max_concurrent_tasks=1)
+    (again,) = occupy(doomed, "repeatable_minute")
+    waiting = [doomed.run("quick", number=number) for number in range(20)]
+    doomed.kill()
+
+    back = stage.start(max_concurrent_tasks=1)
+
+    wait_for("the second run", lambda: begun_by(stage, again) == [doomed.pid, back.pid])
+    assert {back.record(task_id)["status"] for task_id in waiting} == {"pending"}
+
+
+def test_a_crashed_process_of_another_machine_is_noticed_within_its_lease_on_an_idle_queue(
+    stage, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # its lock is where the other does not see it
+        doomed = stage.launch(lease=LEASE)
     other = stage.launch(lease=LEASE)
     for server in stage.servers:
         server.wait_until_ready()

@@ -351,7 +351,7 @@ class MemoryBackend:
         if not row.facts.requeue_on_interrupt:
             return False
         row.ended_at, row.error = now, row.reason
-        row.status, row.run_at, row.attempts = TaskStatus.PENDING, now, row.attempts - 1
+        row.status, row.attempts = TaskStatus.PENDING, row.attempts - 1
         self._remember_attempt(row, TaskStatus.INTERRUPTED)
         row.error = None
         return True

@@ -1,5 +1,6 @@
 """The backend: each verb of the port, as a statement on the connection it belongs to."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping, Sequence
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from outlive.backends import presence
 from outlive.backends.postgres import handed, server_time
 from outlive.backends.postgres.connections import Connections, Lane
 from outlive.backends.postgres.leases import PostgresLeases
@@ -61,6 +63,7 @@ class PostgresBackend:
         self._journal, self._claiming, leasing = self._lanes
         self._listener = Listener(self._connections)
         self._instances: set[str] = set()
+        self._presence = presence.of_this_user()
         #: Locks and leaderships of all processes on the database.
         self.leases = PostgresLeases(self._connections, leasing, self._listener.hints, self._time)
         self._tables = ""
@@ -136,10 +139,12 @@ class PostgresBackend:
         await self._listener.close()
         try:
             await self._change("leave", instances=list(self._instances))
+            await asyncio.to_thread(self._presence.remove, *self._instances)
             await self._change("forget_writers", writers=[f"{self._name}:journal", f"{self._name}:claims"])
         except BackendUnavailableError:
-            pass  # others find the instances silent, and forget what was written last
+            pass  # others find the instances dead or silent, and forget what was written last
         finally:
+            self._presence.drop_all()
             self._instances.clear()
             for lane in self._lanes:
                 await lane.close()
@@ -182,11 +187,13 @@ class PostgresBackend:
     async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance, after what it was just given."""
         values = {"instance": instance, "now": now + self._time.ahead, "reason": reason}
+        if_lost = if_lost and not await asyncio.to_thread(self._presence.is_dead, instance)
         rescued = await self._claiming.run(
             lambda connection: unhindered(lambda: take_all(connection, values, if_lost=if_lost))
         )
         if not rescued.is_alive:
             self._instances.discard(instance)
+            await asyncio.to_thread(self._presence.remove, instance)
         return rescued
 
     async def prune(
@@ -332,7 +339,8 @@ class PostgresBackend:
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
-        """Announce an instance."""
+        """Announce an instance and hold its lock, where files can be locked."""
+        await asyncio.to_thread(self._presence.hold_if_possible, instance.id)
         ahead = self._time.ahead
         await self._change(
             "join",
@@ -348,14 +356,15 @@ class PostgresBackend:
         self._instances.add(instance.id)
 
     async def beat(self, instance: str, now: float) -> bool:
-        """Renew a lease, and look at the server's clock."""
+        """Renew a lease, and see how far the server's clock is ahead and whether the lock still has its file."""
         await self._learn_time()
+        await asyncio.to_thread(self._presence.keep, instance)
         return bool(await self._query("beat", instance=instance, now=now + self._time.ahead))
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
-        """Instances that have not beaten for their lease, and forgotten owners."""
+        """Instances that are dead or have not beaten for their lease, and forgotten owners."""
         rows = await self._query("lost", now=now + self._time.ahead, lease=lease, asking=asking)
-        return [row[0] for row in rows]
+        return await asyncio.to_thread(self._presence.lost, [(row[0], row[1]) for row in rows])
 
     async def instances(self) -> Sequence[InstanceState]:
         """The instances that have joined."""

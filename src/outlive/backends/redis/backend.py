@@ -1,5 +1,6 @@
 """The backend: each verb of the port is one script."""
 
+import asyncio
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from outlive.backends import presence
 from outlive.backends.hints import Hints
 from outlive.backends.redis import rows
 from outlive.backends.redis.address import client_for, close_client
@@ -82,6 +84,7 @@ class RedisBackend:
         self._link: Link | None = None
         self._hearing: Hearing | None = None
         self._joined: set[str] = set()
+        self._presence = presence.of_this_user()
         self._tokens = Tokens()
         self._claims = Claims(self._tokens)
 
@@ -134,9 +137,11 @@ class RedisBackend:
             await self.notifier.close()
             if self._joined:
                 await link.run("leave", {"ids": list(self._joined)}, repeats=REPEATS)
+                await asyncio.to_thread(self._presence.remove, *self._joined)
         except BackendUnavailableError:
             pass  # they beat no more, and are seen to be dead
         finally:
+            self._presence.drop_all()
             self._joined.clear()
             self._link = self._hearing = self._client = None
             await link.close()
@@ -174,6 +179,7 @@ class RedisBackend:
 
     async def rescue(self, instance: str, now: float, reason: str, *, if_lost: bool = False) -> Rescue:
         """Take everything from a dead instance; from the first step on it is none any more."""
+        if_lost = if_lost and not await asyncio.to_thread(self._presence.is_dead, instance)
         asked: dict[str, Any] = {"instance": instance, "now": self._server_time(now), "reason": reason}
         asked |= {"limit": AT_ONCE, "if_lost": if_lost}
         requeued: list[str] = []
@@ -185,6 +191,7 @@ class RedisBackend:
             interrupted += ended
         if not is_alive:
             self._joined.discard(instance)
+            await asyncio.to_thread(self._presence.remove, instance)
         return Rescue(requeued, interrupted, is_alive)
 
     async def prune(
@@ -326,8 +333,9 @@ class RedisBackend:
     # -- instances -------------------------------------------------------------------------------
 
     async def join(self, instance: Instance, now: float) -> None:
-        """Announce an instance."""
+        """Announce an instance and hold its lock, where files can be locked."""
         await self._clock.measure(self._linked())
+        await asyncio.to_thread(self._presence.hold_if_possible, instance.id)
         await self._change(
             "join",
             id=instance.id,
@@ -342,15 +350,15 @@ class RedisBackend:
         self._joined.add(instance.id)
 
     async def beat(self, instance: str, now: float) -> bool:
-        """Renew a lease, and see whether the clocks still agree."""
+        """Renew a lease, and see whether the clocks still agree and the lock still has its file."""
         await self._clock.measure(self._linked())
+        await asyncio.to_thread(self._presence.keep, instance)
         return await self._change("beat", id=instance, now=self._server_time(now)) > 0
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
-        """Instances that have not beaten for their lease, and owners that are no instances."""
+        """Instances that are dead or have not beaten for their lease, and owners that are no instances."""
         asked = {"now": self._server_time(now), "before": self._server_time(now - lease), "asking": asking}
-        lost: list[str] = await self._linked().ask("lost", asked)
-        return lost
+        return await asyncio.to_thread(self._presence.lost, await self._linked().ask("lost", asked))
 
     async def instances(self) -> Sequence[InstanceState]:
         """The instances that have joined."""

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from outlive.backends.sqlite import handover, presence, queues, rows, schedules, schema
+from outlive.backends.presence import Presence
+from outlive.backends.sqlite import handover, queues, rows, schedules, schema
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
@@ -66,7 +66,7 @@ class SqliteBackend:
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         self._max_readers = max_readers
-        self._presence = presence.Presence(self.path)
+        self._presence = Presence(Path(f"{self.path}.instances"))
         self._pid = os.getpid()
         self._writers: Workers[Writer] | None = None
         self._readers: Workers[Link] | None = None
@@ -277,11 +277,12 @@ class SqliteBackend:
         await self._writing.call(lambda writer: self._join(writer, instance, now))
 
     async def beat(self, instance: str, now: float) -> bool:
-        """Renew a lease."""
+        """Renew a lease, and see whether the lock still has its file."""
+        await self._writing.call(lambda _: self._presence.keep(instance))
         return await self._change("beat", id=instance, now=now) > 0
 
     async def lost(self, now: float, lease: float, asking: str) -> Sequence[str]:
-        """Instances of this host whose lock is free, any that has not beaten for its lease, and forgotten owners."""
+        """Instances whose lock is free, any that has not beaten for its lease, and forgotten owners."""
         return await self._reading.call(lambda reader: self._lost(reader, now, lease, asking))
 
     async def instances(self) -> Sequence[InstanceState]:
@@ -323,7 +324,12 @@ class SqliteBackend:
     # -- in the threads --------------------------------------------------------------------------
 
     def _join(self, writer: Writer, instance: Instance, now: float) -> None:
-        self._presence.hold(instance.id)
+        try:
+            self._presence.hold(instance.id)
+        except OSError as error:
+            raise BackendUnavailableError(
+                f"cannot lock a file in {self.path}.instances: {error}; let this process write that folder"
+            ) from error
         writer.write(partial(_changed, query="join", values=rows.joining(instance) | {"now": now}))
 
     def _leave(self, writer: Writer, instance: str) -> None:
@@ -335,8 +341,7 @@ class SqliteBackend:
             for instance in self._presence.instances:
                 self._leave(writer, instance)
         finally:
-            for instance in self._presence.instances:
-                self._presence.drop(instance)
+            self._presence.drop_all()
 
     def _rescue(self, writer: Writer, taking: Callable[[sqlite3.Connection], Rescue], instance: str) -> Rescue:
         rescued = writer.write(taking)
@@ -345,26 +350,18 @@ class SqliteBackend:
         return rescued
 
     def _take_if_lost(self, connection: sqlite3.Connection, instance: str, now: float, reason: str) -> Rescue:
-        values = {"id": instance, "now": now, "host": socket.gethostname()}
-        found: tuple[bool, bool] | None = connection.execute(sql("sign_of_life"), values).fetchone()
-        if found is not None:
-            expired, here = found
-            if not (expired or (here and self._presence.is_dead(instance))):
-                return Rescue(is_alive=True)
+        found: tuple[bool] | None = connection.execute(sql("sign_of_life"), {"id": instance, "now": now}).fetchone()
+        if found is not None and not self._presence.lost([(instance, found[0])]):
+            return Rescue(is_alive=True)
         return handover.rescue(connection, instance, now, reason)
 
     def _lost(self, reader: Link, now: float, lease: float, asking: str) -> list[str]:
-        values = {"now": now, "lease": lease, "asking": asking, "host": socket.gethostname()}
+        values = {"now": now, "lease": lease, "asking": asking}
         neighbours = reader.use(partial(_one, query="neighbours", values=values))
         orphans = reader.use(partial(_one, query="orphans", values=values))
         assert neighbours is not None
         assert orphans is not None
-        dead = [
-            instance
-            for instance, expired, here in json.loads(neighbours[0])
-            if expired or (here and self._presence.is_dead(instance))
-        ]
-        return [*dead, *json.loads(orphans[0])]
+        return [*self._presence.lost(json.loads(neighbours[0])), *json.loads(orphans[0])]
 
     # -- threads ---------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-from outlive.backends.sqlite.locks import FileLock
+from outlive.backends.file_locks import FileLock
 
 
 class _Ticket:

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from outlive.backends.file_locks import HAS_QUEUE, is_of_parent
 from outlive.backends.sqlite.faults import is_busy
 from outlive.backends.sqlite.foreign import held_by_this_process
 from outlive.backends.sqlite.link import Link
-from outlive.backends.sqlite.locks import HAS_QUEUE, is_of_parent
 from outlive.backends.sqlite.schema import check_library, is_current, migrate
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.turn import Turn

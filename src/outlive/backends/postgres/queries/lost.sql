@@ -1,5 +1,5 @@
--- Instances whose lease has run out, and owners of live records that are no instances (any more) and have accepted and
--- started nothing for a lease; from one owner to the next by the index.
+-- The other instances, and whether their lease has run out. Owners of live records that are no instances (any more)
+-- and have accepted and started nothing for a lease; from one owner to the next by the index.
 with recursive holder (owner) as (
     select min(owner) from outlive_record where final is null and owner is not null
     union all
@@ -9,10 +9,10 @@ with recursive holder (owner) as (
     )
     from holder where holder.owner is not null
 )
-select id from outlive_instance
-where id <> :asking and to_timestamp(:now::float8) - beat_at > make_interval(secs => lease)
+select id, to_timestamp(:now::float8) - beat_at > make_interval(secs => lease) from outlive_instance
+where id <> :asking
 union all
-select owner from holder
+select owner, true from holder
 where owner is not null
     and owner <> :asking
     and not exists (select from outlive_instance where outlive_instance.id = holder.owner)

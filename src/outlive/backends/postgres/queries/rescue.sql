@@ -8,7 +8,6 @@ with rescued as (
         ended_at = case when not fate.goes_on then to_timestamp(:now::float8) end,
         owner = case when not fate.goes_on then record.owner end,
         started_at = case when not fate.starts_anew then record.started_at end,
-        run_at = case when fate.starts_anew then to_timestamp(:now::float8) else record.run_at end,
         attempts = record.attempts - fate.starts_anew::integer,
         reason = :reason
     from (

@@ -11,17 +11,15 @@ local function repeat_later(id, record)
     local key = P .. 'r:' .. id
     record.error = reason
     remember_attempt(id, record, 'interrupted', now)
-    call('hset', key, 'run_at', now)
     call('hincrby', key, 'attempts', -1)
     change_status(id, record, 'running', 'pending')
     call('hset', key, 'status', 'pending')
-    return now
 end
 
-local function let_go(id, record, run_at)
+local function let_go(id, record)
     call('hdel', P .. 'r:' .. id, 'owner')
     disown(id, record.owner)
-    free(id, record, run_at)
+    free(id, record, record.run_at)
 end
 
 local function give_up(id, record)
@@ -42,10 +40,11 @@ local requeued, interrupted = {}, {}
 local function rescue(id, record)
     call('hset', P .. 'r:' .. id, 'reason', reason)
     if record.status == 'running' and record.repeatable then
-        let_go(id, record, repeat_later(id, record))
+        repeat_later(id, record)
+        let_go(id, record)
         requeued[#requeued + 1] = id
     elseif record.status == 'pending' and not record.unrecoverable then
-        let_go(id, record, record.run_at)
+        let_go(id, record)
         requeued[#requeued + 1] = id
     else
         give_up(id, record)

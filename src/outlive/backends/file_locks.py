@@ -71,10 +71,23 @@ class FileLock:
         if descriptor is not None:
             os.close(descriptor)
 
+    def note(self, text: str) -> None:
+        """Write what whoever takes the lock after us can read; while it is ours."""
+        os.ftruncate(self._open(), 0)
+        os.write(self._open(), text.encode())
+
+    def noted(self) -> str:
+        """What the last holder has noted; while the lock is ours."""
+        return os.read(self._open(), 1024).decode(errors="replace")
+
+    def stat(self) -> os.stat_result:
+        """What the system says of the locked file, wherever it is now."""
+        return os.fstat(self._open())
+
     def is_file(self) -> bool:
         """Say whether the locked file still is the one at its path."""
         try:
-            return os.path.samestat(os.fstat(self._open()), self.path.stat())
+            return os.path.samestat(self.stat(), self.path.stat())
         except OSError:
             return False
 
