@@ -44,6 +44,13 @@ def test_every_statement_that_writes_a_status_declares_its_moves(folder, name):
     assert set(re.findall(r"\bset\s+status = '(\w+)'", text)) <= declared
 
 
+@pytest.mark.parametrize(("folder", "name"), EVERYWHERE)
+def test_every_update_of_records_names_the_status(folder, name):
+    # The server reads the definitions of generated columns anew for each row of an update that touches none of them.
+    updates = re.findall(r"update outlive_record\b.*?(?=\bwhere\b)", source(name, folder), re.DOTALL)
+    assert all(re.search(r"\bstatus = ", update) for update in updates)
+
+
 def test_the_whole_state_table_is_covered():
     declared = {move for folder, name in EVERYWHERE for move in moves(folder, name)}
     table = {(event, before, after) for (event, before), afters in TRANSITIONS.items() for after in afters}

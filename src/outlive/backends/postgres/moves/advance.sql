@@ -6,7 +6,7 @@ said as (
     order by move.id, move.fence, move.place desc
 ),
 advanced as (
-    update outlive_record as record set progress = said.progress
+    update outlive_record as record set progress = said.progress, status = record.status
     from said
     where record.id = said.id and case when record.status = 'running' and record.fence = said.fence then true end
     returning record.id, record.fence

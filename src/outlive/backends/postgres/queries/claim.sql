@@ -14,7 +14,7 @@ picked as (
     order by level.priority desc, chosen.run_at, chosen.id limit :limit
 ),
 taken as (
-    update outlive_record as record set owner = :owner, reason = null
+    update outlive_record as record set owner = :owner, reason = null, status = record.status
     from picked
     where record.id = picked.id and case when record.status = 'pending' and record.owner is null then true end
     returning record.*
