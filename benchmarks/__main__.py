@@ -3,10 +3,13 @@
 import argparse
 import importlib
 import json
+import signal
+import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import plots
@@ -14,7 +17,6 @@ from benchmarks.machine import machine
 from benchmarks.measure import Options, Section
 from benchmarks.page import cells, page
 from benchmarks.scaling_page import updated
-from benchmarks.watching import is_open
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, SCALING = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scaling.md"
@@ -37,33 +39,35 @@ MEASURES = (
     "scaling",
     "killed",
     "locks",
-    "with_dashboard",
     "schedules",
+    "on_uvloop",
+    "with_dashboard",
     "dashboard",
 )
+#: Seconds that a measure may take in the short form, many times what it does take.
+LONGEST = 200.0
 
 
 def main() -> None:
     """Measure, print, write."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C does: what was started is ended
     options = Options(given.full, given.folder)
-    is_open.set(given.dashboard)
     began, about = time.monotonic(), list(machine(given.folder))
     sections: list[Section] = []
     for name in given.only or MEASURES:
         sections.append(measure(name, options))
-        if not (given.only or given.dashboard):
+        if not given.only:
             took = "Took", f"{time.monotonic() - began:.0f} s, {_form(options)}"
             write([*about, took], sections)  # each time: a run that is cut short has written what it has
-    if given.only or given.dashboard:
-        print("Only a run of all measures, without a dashboard, writes docs/benchmarks.md.")
+    if given.only:
+        print("Only a run of all measures writes docs/benchmarks.md.")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", metavar="MEASURE", help=f"only these: {', '.join(MEASURES)}")
     parser.add_argument("--full", action="store_true", help="three times the rounds")
-    parser.add_argument("--dashboard", action="store_true", help="with a dashboard open where tasks run")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where files are made")
     given = parser.parse_args()
     if unknown := [name for name in given.only or () if name not in MEASURES]:
@@ -76,11 +80,11 @@ def _form(options: Options) -> str:
 
 
 def measure(name: str, options: Options) -> Section:
-    """Run one measure and print it; one that fails says so on the page and stops no other."""
+    """Run one measure and print it; one that fails or hangs says so on the page and stops no other."""
     began = time.monotonic()
-    module = importlib.import_module(f"benchmarks.{name}")
     try:
-        section: Section = module.run(options)
+        with at_most_seconds(LONGEST * (5 if options.full else 1)):
+            section: Section = importlib.import_module(f"benchmarks.{name}").run(options)
     except Exception as error:  # noqa: BLE001 - the others have figures worth writing
         traceback.print_exc()
         section = Section(name.replace("_", " ").capitalize(), f"Not measured: {type(error).__name__}: {error}")
@@ -90,6 +94,25 @@ def measure(name: str, options: Options) -> Section:
     for row in section.rows:
         print("  " + " | ".join(cell for cell in cells(row) if cell), flush=True)
     return section
+
+
+@contextmanager
+def at_most_seconds(seconds: float) -> Iterator[None]:
+    """Raise `TimeoutError` in what takes longer; in the main thread of a system that has such signals."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds:g} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 10)  # again, where the first was taken for an error of a task
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def write(about: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None:

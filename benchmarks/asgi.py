@@ -1,5 +1,7 @@
 """One request as a server makes it, without a server."""
 
+import asyncio
+
 from starlette.types import Message, Scope
 
 
@@ -32,3 +34,17 @@ async def send(message: Message) -> None:
     """A server that takes everything; a failed response ends the run."""
     if message["type"] == "http.response.start" and message["status"] != 200:
         raise AssertionError(f"the application answered {message['status']}")
+
+
+class Asking:
+    """Who has asked and stays until the answer is there."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    async def receive(self) -> Message:
+        """An empty body, and then nothing."""
+        if self._asked:
+            await asyncio.Event().wait()
+        self._asked = True
+        return await receive()

@@ -30,18 +30,24 @@ async def noop(address: str) -> None:
     """The task."""
 
 
-async def ours(backend: Backend) -> float:
-    """Tasks per second."""
+async def ours(backend: Backend, waves: int = 1) -> float:
+    """Tasks per second, of so many waves that each begin when the one before has ended."""
     manager = TaskManager(backend, room=COUNT * 2)
     manager.task()(noop)
     calls = [("ann@example.org",)] * COUNT
     async with manager, watched(manager):
         await (await manager.enqueue(noop, "warm")).result()
         start = time.perf_counter()
-        await manager.enqueue_many(noop, calls)
-        while len(manager.store):  # noqa: ASYNC110 - an event for each task would be measured, too
-            await asyncio.sleep(0.001)
-        return COUNT / (time.perf_counter() - start)
+        for _ in range(waves):
+            await manager.enqueue_many(noop, calls)
+            await until_empty(manager)
+        return COUNT * waves / (time.perf_counter() - start)
+
+
+async def until_empty(manager: TaskManager) -> None:
+    """Until all that the manager runs has its end."""
+    while len(manager.store):  # noqa: ASYNC110 - an event for each task would be measured, too
+        await asyncio.sleep(0.001)
 
 
 def by_hand(connection: sqlite3.Connection) -> float:

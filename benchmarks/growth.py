@@ -12,7 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from benchmarks.lists import fill
+from benchmarks import copies
+from benchmarks.drain import until_empty
 from benchmarks.measure import Options, Section, Table, at_most, number, scratch
 from benchmarks.peers.adapter import memory_of
 from outlive import Backend, MemoryBackend, Page, SqliteBackend, TaskFilter, TaskManager
@@ -39,16 +40,16 @@ async def drain(backend: Backend, count: int) -> float:
     async with manager:
         start = time.perf_counter()
         await manager.enqueue_many(noop, [("ann@example.org",)] * count)
-        while len(manager.store):  # noqa: ASYNC110 - an event for each task would be measured, too
-            await asyncio.sleep(0.001)
+        await until_empty(manager)
         return time.perf_counter() - start
 
 
 async def _queries(path: Path, count: int) -> dict[str, float]:
-    backend = SqliteBackend(path, synchronous="NORMAL")
+    store = copies.sqlite(path)
+    backend = store.backend
     await backend.open()
     try:
-        await fill(backend, count)
+        await store.fill(count)
         return {
             "first page of a list": await _median(lambda: backend.find(TaskFilter(), Page(50))),
             "counts": await _median(backend.counts),
@@ -101,8 +102,7 @@ async def _waves(path: Path) -> None:
     async with manager:
         for wave in range(1, LATE + 1):
             await manager.enqueue_many(noop, [("ann@example.org",)] * WAVE)
-            while len(manager.store):  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.005)
+            await until_empty(manager)
             if wave in (EARLY, LATE):
                 gc.collect()
                 found[wave] = memory_of(os.getpid())

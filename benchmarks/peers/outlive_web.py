@@ -1,12 +1,12 @@
 """outlive inside of requests: every moment in memory, and stored before the response."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from uuid import uuid4
 
 from fastapi import FastAPI
 
+from benchmarks.drain import until_empty
 from benchmarks.peers.adapter import FOLDER
 from benchmarks.peers.web import Web, noop, plain, sync_noop
 from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager, Tasks
@@ -42,8 +42,7 @@ async def _run(count: int, synchronous: str) -> float:
     async with manager:
         start = time.perf_counter()
         await manager.enqueue_many(noop, [("ann@example.org",)] * count)
-        while len(manager.store):  # noqa: ASYNC110 - an event for each task would be measured, too
-            await asyncio.sleep(0.001)
+        await until_empty(manager)
         return count / (time.perf_counter() - start)
 
 

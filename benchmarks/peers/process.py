@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
@@ -66,7 +67,7 @@ def versions(python: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 class Peer:
-    """An adapter in a process, which does what it is asked."""
+    """An adapter in a process, which does what it is asked when it is ready."""
 
     def __init__(self, command: Sequence[Path | str], variables: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
@@ -81,6 +82,9 @@ class Peer:
         self._words = cast("IO[str]", self.process.stdin)
         self._answers = cast("IO[str]", self.process.stdout)
         self._complaints = cast("IO[str]", self.process.stderr)
+
+    def wait(self) -> None:
+        """Until it is ready; `PeerError` if it cannot be."""
         self._hear()
 
     def ask(self, do: str, **given: object) -> dict[str, Any]:
@@ -117,6 +121,7 @@ class Peer:
         self._complaints.close()
 
     def __enter__(self) -> Self:
+        self.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,19 +129,27 @@ class Peer:
 
 
 @contextmanager
-def started(
-    folder: Path, script: str, cases: Sequence[str], python: Path | str = sys.executable
-) -> Iterator[tuple[dict[str, Peer], dict[str, str]]]:
-    """The cases of a script that could be started, and why the others could not."""
-    peers: dict[str, Peer] = {}
+def started(starting: Mapping[str, Callable[[], Peer]]) -> Iterator[tuple[dict[str, Peer], dict[str, str]]]:
+    """Those that could be started, which they do beside each other, and why the others could not."""
+    begun: dict[str, Peer] = {}
     failures: dict[str, str] = {}
     try:
-        for case in cases:
+        for name, start in starting.items():
             try:
-                peers[case] = Peer([python, ROOT / "benchmarks" / script, case, str(folder)])
+                begun[name] = start()
             except PeerError as error:
-                failures[case] = str(error)
-        yield peers, failures
+                failures[name] = str(error)
+        for name, peer in begun.items():
+            try:
+                peer.wait()
+            except PeerError as error:
+                failures[name] = str(error)
+        yield {name: peer for name, peer in begun.items() if name not in failures}, failures
     finally:
-        for peer in peers.values():
+        for peer in begun.values():
             peer.close()
+
+
+def script(folder: Path, name: str, cases: Sequence[str], python: Path | str) -> dict[str, Callable[[], Peer]]:
+    """How each case of a script is started that runs without outlive's own packages."""
+    return {case: partial(Peer, [python, ROOT / "benchmarks" / name, case, str(folder)]) for case in cases}

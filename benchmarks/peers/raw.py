@@ -9,8 +9,8 @@ from uuid import uuid4
 import asyncpg
 from redis.asyncio import Redis
 
-from benchmarks import postgres
 from benchmarks import raw as sqlite
+from benchmarks import raw_postgres as postgres
 from benchmarks.peers.adapter import FOLDER, URL, Client, command, stamp
 
 BATCH = 200

@@ -8,15 +8,16 @@ from fastapi import BackgroundTasks, FastAPI
 from benchmarks.peers.web import Web, noop, plain, sync_noop
 
 
-def _app(task: Callable[[str], Any]) -> FastAPI:
-    app = FastAPI()
+def app(task: Callable[[str], Any]) -> FastAPI:
+    """An endpoint that adds the task."""
+    made = FastAPI()
 
-    @app.post("/signup")
+    @made.post("/signup")
     async def endpoint(email: str, tasks: BackgroundTasks) -> dict[str, bool]:
         tasks.add_task(task, email)
         return {"ok": bool(email)}
 
-    return app
+    return made
 
 
 class Apps(Web):
@@ -25,6 +26,6 @@ class Apps(Web):
     def apps(self) -> Mapping[str, Callable[[], FastAPI]]:
         return {
             "no task": plain,
-            "add_task, async": lambda: _app(noop),
-            "add_task, plain function": lambda: _app(sync_noop),
+            "add_task, async": lambda: app(noop),
+            "add_task, plain function": lambda: app(sync_noop),
         }

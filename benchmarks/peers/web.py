@@ -81,12 +81,12 @@ async def _one(app: ASGIApp, state: Mapping[str, Any] | None) -> float:
     return time.perf_counter() - start
 
 
-def serve(app: FastAPI) -> None:
-    """Serve on a free port of the loopback interface and print its number."""
+def serve(app: FastAPI, loop: str = "asyncio") -> None:
+    """Serve on a free port of the loopback interface and print its number; on asyncio's own loop, or `uvloop`."""
     # With the protocol named, or asyncio does not set TCP_NODELAY and every response waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False)
+    config = uvicorn.Config(app, loop=loop, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -1,12 +1,15 @@
 """What the benchmarks conclude from what they measure."""
 
+import time
 from pathlib import Path
 
+import benchmarks.__main__ as main
 import pytest
-from benchmarks import growth
+from benchmarks import growth, lists
 from benchmarks.bars import BARS, overview, verdict
 from benchmarks.measure import Options, Row, Section, at_least, at_most
 from benchmarks.model import Demand, Load, capacity, demand, fit
+from benchmarks.page import WHY
 from benchmarks.scaling_page import BEGIN, END, updated
 
 
@@ -55,8 +58,28 @@ def test_a_bar_names_what_misses_it_and_by_how_much():
     section = Section("SQLite: accepting", "", rows=[at_least("bulk", 0.3, 0.4, "x raw"), at_most("late", 1, 2, "ms")])
     bar = next(bar for bar in BARS if bar.measure.startswith("SQLite: 100 waiters"))
 
-    assert verdict(bar, [section]) == "**missed** in 1 of 2: bulk: missed by 0.10 x raw"
+    assert verdict(bar, [section]).startswith("**missed** in 1 of 2: bulk: missed by 0.10 x raw. Why: [")
     assert verdict(bar, []) == "not measured"
+
+
+def test_a_bar_that_is_missed_says_where_it_stands_why():
+    reasons = {line.removeprefix("### ") for line in WHY.read_text(encoding="utf-8").splitlines() if line[:4] == "### "}
+
+    assert {heading for bar in BARS for heading in bar.why} == reasons
+
+
+def test_a_measure_that_fails_or_hangs_or_is_not_there_says_so_and_stops_no_other(monkeypatch, capsys):
+    def hang(_):
+        time.sleep(30)  # noqa: TID251 - stands for what never ends
+
+    monkeypatch.setattr(main, "LONGEST", 0.05)
+    monkeypatch.setattr(growth, "run", hang)
+    monkeypatch.setattr(lists, "run", lambda _: 1 / 0)
+    names = ("growth", "lists", "no_such_measure")
+
+    told = [main.measure(name, Options(full=False, folder=Path())).method.split(":")[1] for name in names]
+
+    assert told == [" TimeoutError", " ZeroDivisionError", " ModuleNotFoundError"]
 
 
 def test_every_bar_is_in_the_overview_of_a_run_that_measured_nothing():
