@@ -49,6 +49,10 @@ async def backend(url):
     await backend.close()
 
 
+def locks(folder: Path) -> list[str]:
+    return [file.name for file in folder.glob("*.lock")]
+
+
 async def lost(backend: Backend) -> list[str]:
     return list(await backend.lost(time.time(), LEASE, "me"))
 
@@ -63,7 +67,7 @@ async def test_a_killed_process_is_lost_at_once(url, backend, folder):
 
     await backend.rescue("other", time.time(), "died")
     assert await lost(backend) == []
-    assert [file.name for file in folder.iterdir()] == ["me.lock"]
+    assert locks(folder) == ["me.lock"]
 
 
 async def test_a_stopped_process_is_alive_until_its_lease_ends(url, backend):
@@ -94,7 +98,7 @@ async def test_a_process_that_closes_leaves(url, backend, folder):
 
     assert await lost(backend) == []
     assert not await backend.beat("other", time.time())
-    assert "other.lock" not in [file.name for file in folder.iterdir()]
+    assert "other.lock" not in locks(folder)
 
 
 async def test_a_forked_child_does_not_keep_its_parent_alive(url, backend):
@@ -152,12 +156,12 @@ async def test_a_copy_of_a_lock_says_nothing(url, backend, folder):
 async def test_a_removed_lock_file_is_no_death_and_comes_back(url, backend, folder):
     with child("join", url, "other") as other:
         assert other.hear() == "ready"
-        for file in folder.iterdir():
-            file.unlink()
+        for name in locks(folder):
+            (folder / name).unlink()
         assert await lost(backend) == []
 
         assert await backend.beat("me", time.time())
-        assert [file.name for file in folder.iterdir()] == ["me.lock"]
+        assert locks(folder) == ["me.lock"]
 
 
 async def test_whoever_was_thought_dead_joins_again(url, backend):

@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from outlive.backends.sqlite import SqliteBackend
+from outlive.backends.sqlite.writer import Writer
 from outlive.core.filter import EVERYTHING, Page
 from outlive.core.moves import Enqueue, Settle
 from outlive.core.states import Event, TaskStatus
@@ -159,3 +160,25 @@ async def test_the_journal_of_the_file_is_gone_after_close(path):
     await backend.close()
 
     assert not path.with_name("tasks.db-wal").exists()
+
+
+def test_what_is_written_ahead_does_not_wait_for_the_disk_and_what_follows_does(path):
+    writer = Writer(path, "FULL", 1.0)
+    writer.prepare()
+    seen = []
+
+    def see(connection):
+        seen.append(connection.execute("pragma synchronous").fetchone()[0])
+
+    def fail(connection):
+        see(connection)
+        raise ValueError("no")
+
+    writer.write(see)
+    writer.write_unsynced(see)
+    with pytest.raises(ValueError, match="no"):
+        writer.write_unsynced(fail)
+    writer.write(see)
+    writer.close()
+    normal, full = 1, 2
+    assert seen == [full, normal, normal, full]

@@ -15,6 +15,7 @@ from outlive.backends.sqlite import handover, queues, rows, schedules, schema
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
 from outlive.backends.sqlite.leases import SqliteLeases
 from outlive.backends.sqlite.link import Link
+from outlive.backends.sqlite.pipes import Pipes
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer, forked
@@ -26,7 +27,7 @@ from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
 from outlive.errors import BackendError, BackendUnavailableError, ConfigError
-from outlive.ports import Claim, Due, Instance, InstanceState, Layout, Rescue, Statement, Wanted
+from outlive.ports import Claim, Due, Instance, InstanceState, Layout, Notifier, Rescue, Statement, Wanted
 
 W = TypeVar("W", bound=Workers[Any])
 
@@ -38,7 +39,7 @@ class SqliteBackend:
     """Keeps records in a SQLite file, which the processes of one host may share.
 
     `db_path`: the file; it is created, its folder is not. Beside it appear `-wal` and `-shm` of SQLite, a lock file
-    `-outlive-writer` and a folder `.instances`.
+    `-outlive-writer` and a folder `.instances` with locks and named pipes.
     `synchronous`: "FULL", the default, survives power loss; "NORMAL" saves the fsync of each commit and survives the
     death of processes.
     `busy_timeout`: seconds to wait for the transactions of other processes, default 5.
@@ -66,12 +67,19 @@ class SqliteBackend:
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         self._max_readers = max_readers
-        self._presence = Presence(Path(f"{self.path}.instances"))
+        folder = Path(f"{self.path}.instances")
+        self._presence = Presence(folder)
+        self._pipes = Pipes(folder)
         self._pid = os.getpid()
         self._writers: Workers[Writer] | None = None
         self._readers: Workers[Link] | None = None
         #: Locks and leaderships of the processes of this host.
-        self.leases = SqliteLeases(lambda: self._writing, lambda: self._reading)
+        self.leases = SqliteLeases(lambda: self._writing, lambda: self._reading, self._pipes)
+
+    @property
+    def notifier(self) -> Notifier:
+        """What carries hints to the other processes."""
+        return self._pipes.hints
 
     async def open(self) -> None:
         """Create the file if there is none, bring its schema up to date and start the threads."""
@@ -87,6 +95,7 @@ class SqliteBackend:
             raise
         self._writers = writers
         self._readers = Workers("outlive-sqlite-reader", [self._reader() for _ in range(self._max_readers)])
+        self._pipes.open()
 
     async def close(self) -> None:
         """Forget the instances that joined here and end the threads."""
@@ -94,6 +103,7 @@ class SqliteBackend:
         if writers is None or readers is None or self._pid != os.getpid():
             return
         await self.leases.close()
+        await self._pipes.close()
         try:
             await writers.call(self._leave_all)
         except BackendUnavailableError:
@@ -399,7 +409,7 @@ def _apply(writer: Writer, moves: Sequence[Move]) -> list[bool]:
 
 def _claim(writer: Writer, wanted: Wanted) -> Claim:
     if writer.read(lambda connection: handover.anything_due(connection, wanted)):
-        return writer.write(lambda connection: handover.claim(connection, wanted))
+        return writer.write_unsynced(lambda connection: handover.claim(connection, wanted))
     return Claim([], writer.read(lambda connection: handover.next_due(connection, wanted)))
 
 

@@ -10,15 +10,17 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from outlive.backends.sqlite.link import Link
+from outlive.backends.sqlite.pipes import Pipes
 from outlive.backends.sqlite.statements import sql
 from outlive.backends.sqlite.worker import Workers
 from outlive.backends.sqlite.writer import Writer
 from outlive.backends.watches import Watches
 from outlive.errors import BackendError
-from outlive.ports import HANDOVER_SECONDS, LEASE_EVENTS, Handle, Lease, LeaseEvent
+from outlive.ports import HANDOVER_SECONDS, LEASE, LEASE_EVENTS, Handle, Lease, LeaseEvent
 
-#: Between two looks at what other processes have handed over; one look serves all waiters of this process.
-LOOK_SECONDS = 0.02
+#: Between two looks at what other processes have handed over; one look serves all waiters of this process. The second
+#: is for where the others tell of it.
+LOOK_SECONDS, LOOK_SECONDS_BESIDE_HINTS = 0.02, 0.2
 
 #: Between two times of deleting what has run out.
 SWEEP_SECONDS = 1.0
@@ -39,10 +41,14 @@ class Asked(NamedTuple):
 class SqliteLeases:
     """Leases that the processes of one host share."""
 
-    def __init__(self, writing: Callable[[], Workers[Writer]], reading: Callable[[], Workers[Link]]) -> None:
+    def __init__(
+        self, writing: Callable[[], Workers[Writer]], reading: Callable[[], Workers[Link]], pipes: Pipes
+    ) -> None:
         self._writing = writing
         self._reading = reading
+        self._pipes = pipes
         self._watches = Watches()
+        pipes.hints.listen(LEASE, self._hear)
         self._looking: asyncio.Task[None] | None = None
         self._sweep_at = 0.0
 
@@ -52,9 +58,9 @@ class SqliteLeases:
         if is_to_sweep:
             self._sweep_at = now + SWEEP_SECONDS
         asked = Asked(key, holder, now, seconds, wait)
-        lease = await self._write(partial(_take, asked=asked, is_to_sweep=is_to_sweep))
-        if lease.holder != holder:
-            self._watches.call([lease.holder])
+        lease, is_new = await self._write(partial(_take, asked=asked, is_to_sweep=is_to_sweep))
+        if is_new and lease.holder != holder:
+            self._call([lease.holder])
         return lease
 
     async def renew(self, key: str, holder: str, seconds: float, now: float) -> bool:
@@ -64,13 +70,13 @@ class SqliteLeases:
     async def drop(self, key: str, holder: str, now: float) -> bool:
         """Give up the lease or the place in the queue."""
         had, following = await self._write(partial(_drop, asked=Asked(key, holder, now)))
-        self._watches.call(following)
+        self._call(following)
         return had
 
     async def force(self, key: str, reason: str, now: float) -> bool:
         """Take the lease from whoever has it."""
         had, following = await self._write(partial(_force, key=key, reason=reason, now=now))
-        self._watches.call(following)
+        self._call(following)
         return had
 
     async def why_lost(self, holder: str) -> str | None:
@@ -111,7 +117,15 @@ class SqliteLeases:
             with suppress(BackendError):  # who waits is told when it asks for its place again
                 found = await self._read("lease_called", holders=json.dumps(names))
                 self._watches.call(json.loads(found[0]))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS_BESIDE_HINTS if self._pipes.is_open else LOOK_SECONDS)
+
+    def _call(self, holders: Sequence[str]) -> None:
+        self._watches.call(holders)
+        for holder in holders:
+            self._pipes.hints.signal(LEASE, holder)
+
+    def _hear(self, holder: str | None) -> None:
+        self._watches.call(self._watches.names() if holder is None else [holder])
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._writing().call(lambda writer: writer.write(work))
@@ -122,19 +136,20 @@ class SqliteLeases:
         )
 
 
-def _take(connection: sqlite3.Connection, asked: Asked, *, is_to_sweep: bool) -> Lease:
+def _take(connection: sqlite3.Connection, asked: Asked, *, is_to_sweep: bool) -> tuple[Lease, bool]:
     if is_to_sweep:
         _sweep(connection, asked)
     lease, following = _look(connection, asked)
+    is_new = lease is None
     if lease is None:
         lease = _grant(connection, asked, following)
     elif lease.holder == asked.holder:
         _changed(connection, "lease_renew", asked)
-        return replace(lease, expires_at=asked.now + asked.seconds)
+        return replace(lease, expires_at=asked.now + asked.seconds), False
     if lease.holder != asked.holder and asked.wait > 0:
         _changed(connection, "lease_expire_waiters", asked)
         _changed(connection, "lease_wait", asked)
-    return lease
+    return lease, is_new
 
 
 def _drop(connection: sqlite3.Connection, asked: Asked) -> tuple[bool, list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from outlive.backends.sqlite.faults import translate
-from outlive.backends.sqlite.statements import sql
+from outlive.backends.sqlite.statements import sql, synchronous
 from outlive.errors import BackendLockedError, BackendUnavailableError
 
 T = TypeVar("T")
@@ -72,5 +72,5 @@ class Link:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.executescript(sql("connect").replace("{synchronous}", self._synchronous))
+        connection.executescript(f"{sql('connect')};{synchronous(self._synchronous)}")
         connection.execute(sql("query_only" if self._reads_only else "no_wait"))

@@ -29,6 +29,11 @@ def sql(name: str) -> str:
     return text
 
 
+def synchronous(setting: str) -> str:
+    """How a connection is to wait for the disk: "FULL" or "NORMAL"."""
+    return sql("connect_synchronous").replace("{setting}", setting)
+
+
 @cache
 def sql_for(name: str, count: int) -> str:
     """The text of a query that takes `count` rows."""

@@ -12,7 +12,7 @@ from outlive.backends.sqlite.faults import is_busy
 from outlive.backends.sqlite.foreign import held_by_this_process
 from outlive.backends.sqlite.link import Link
 from outlive.backends.sqlite.schema import check_library, is_current, migrate
-from outlive.backends.sqlite.statements import sql
+from outlive.backends.sqlite.statements import sql, synchronous
 from outlive.backends.sqlite.turn import Turn
 from outlive.errors import BackendError, BackendLockedError
 
@@ -30,6 +30,7 @@ class Writer:
 
     def __init__(self, path: Path, synchronous: str, patience: float) -> None:
         self.path = path
+        self._synchronous = synchronous
         self._link = Link(path, synchronous, patience, reads_only=False)
         self._patience = patience
         self._turn: Turn | None = None
@@ -47,6 +48,10 @@ class Writer:
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work` in a transaction that holds the write lock from its beginning."""
         return self._link.use(lambda connection: self._transact(connection, work))
+
+    def write_unsynced(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the same without waiting for the disk: a power cut may undo it, unless something was written after it."""
+        return self._link.use(lambda connection: self._unsynced(connection, work))
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work` without a transaction, seeing what was written so far."""
@@ -70,6 +75,14 @@ class Writer:
     def _transact(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._in_turn() as deadline, self._transaction(connection, deadline):
             return work(connection)
+
+    def _unsynced(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        # As scripts, since this pragma acts when it is compiled, and other statements are compiled once.
+        connection.executescript(synchronous("NORMAL"))
+        try:
+            return self._transact(connection, work)
+        finally:
+            connection.executescript(synchronous(self._synchronous))
 
     @contextmanager
     def _in_turn(self) -> Generator[float]:
