@@ -63,6 +63,8 @@ async def test_newest_first_and_without_logs_and_history(filled):
         pytest.param({"queue": "slow"}, "62", id="queue"),
         pytest.param({"source": "scheduled"}, "63", id="source"),
         pytest.param({"queue": "slow", "source": "scheduled"}, "6", id="queue-and-source"),
+        pytest.param({"queue": "slow", "func": "send", "statuses": frozenset(TaskStatus)}, "6", id="all-of-a-queue"),
+        pytest.param({"queue": "default"}, "75431", id="default-queue"),
         pytest.param({"func": "send", "statuses": LIVE}, "7643", id="function-and-live"),
         pytest.param({"func": "send", "statuses": frozenset({TaskStatus.SUCCESS})}, "1", id="function-and-success"),
         pytest.param(

@@ -95,9 +95,9 @@ def plan(connection, name, **values):
     [
         pytest.param("find", ["sqlite_autoindex_outlive_record_1"], id="all"),
         pytest.param("find_status", ["outlive_record_live", "outlive_record_final"], id="status"),
+        pytest.param("find_queue", ["outlive_record_queue (queue=? AND id<?)"], id="queue"),
         pytest.param("find_func", ["outlive_record_func"], id="function"),
         pytest.param("claim_pick", ["outlive_record_free"], id="claim"),
-        pytest.param("claim_next", ["outlive_record_free"], id="next"),
         pytest.param("explain_count", ["outlive_record_free"], id="explain"),
         pytest.param("rescue_plan", ["outlive_record_held"], id="rescue"),
         pytest.param("rescue_rest", ["outlive_record_held"], id="rescue-rest"),

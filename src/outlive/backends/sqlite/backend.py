@@ -22,7 +22,7 @@ from outlive.backends.sqlite.writer import Writer, forked
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Enqueue, Move
-from outlive.core.queues import QueueDepth, QueueState
+from outlive.core.queues import DEFAULT_QUEUE, QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
@@ -408,9 +408,11 @@ def _apply(writer: Writer, moves: Sequence[Move]) -> list[bool]:
 
 
 def _claim(writer: Writer, wanted: Wanted) -> Claim:
-    if writer.read(lambda connection: handover.anything_due(connection, wanted)):
-        return writer.write_unsynced(lambda connection: handover.claim(connection, wanted))
-    return Claim([], writer.read(lambda connection: handover.next_due(connection, wanted)))
+    # An idle instance need not take the write lock to learn that there is nothing.
+    found, next_at = writer.read(lambda connection: handover.pick(connection, wanted, min(wanted.limit, 1)))
+    if found == "[]":
+        return Claim([], next_at)
+    return writer.write_unsynced(lambda connection: handover.claim(connection, wanted))
 
 
 def _explain(writer: Writer, functions: Collection[str], reason: str) -> int:
@@ -424,9 +426,13 @@ def _list_for(conditions: TaskFilter) -> str:
     if conditions.schedule is not None:
         return "find_schedule"
     # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
-    if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
+    if conditions.statuses is not None and TaskStatus.SUCCESS not in conditions.statuses:
         return "find_status"
-    return "find" if conditions.func is None else "find_func"
+    if conditions.queue not in (None, DEFAULT_QUEUE):
+        return "find_queue"
+    if conditions.func is not None:
+        return "find_func"
+    return "find" if conditions.statuses is None else "find_status"
 
 
 def _changed(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> int:

@@ -11,28 +11,20 @@ from outlive.core.moves import Enqueue
 from outlive.ports import Claim, Rescue, Statement, Wanted
 
 
-def anything_due(connection: sqlite3.Connection, wanted: Wanted) -> bool:
-    """Say whether a claim would find something; an idle instance need not take the write lock to learn that."""
-    return wanted.limit > 0 and _pick(connection, wanted, 1) != "[]"
+def pick(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> tuple[str, float | None]:
+    """What a claim of so many would take, and when the next record can be claimed."""
+    found: tuple[str, float | None] = connection.execute(
+        sql("claim_pick"), _values(wanted) | {"limit": limit}
+    ).fetchone()
+    return found
 
 
 def claim(connection: sqlite3.Connection, wanted: Wanted) -> Claim:
     """Hand records over."""
-    picked = {"picked": _pick(connection, wanted, wanted.limit)}
-    connection.execute(sql("claim_take"), picked | {"owner": wanted.owner})
-    rows = connection.execute(sql("claim_read"), picked).fetchone()[0]
-    return Claim(records(rows), next_due(connection, wanted))
-
-
-def next_due(connection: sqlite3.Connection, wanted: Wanted) -> float | None:
-    """When the next record can be claimed."""
-    at: float | None = connection.execute(sql("claim_next"), _values(wanted)).fetchone()[0]
-    return at
-
-
-def _pick(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> str:
-    picked: str = connection.execute(sql("claim_pick"), _values(wanted) | {"limit": limit}).fetchone()[0]
-    return picked
+    picked, next_at = pick(connection, wanted, wanted.limit)
+    connection.execute(sql("claim_take"), {"picked": picked, "owner": wanted.owner})
+    rows = connection.execute(sql("claim_read"), {"picked": picked}).fetchone()[0]
+    return Claim(records(rows), next_at)
 
 
 def _values(wanted: Wanted) -> dict[str, object]:
