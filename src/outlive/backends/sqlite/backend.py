@@ -38,8 +38,8 @@ _AFTER_ALL = b""
 class SqliteBackend:
     """Keeps records in a SQLite file, which the processes of one host may share.
 
-    `db_path`: the file; it is created, its folder is not. Beside it appear `-wal` and `-shm` of SQLite, a lock file
-    `-outlive-writer` and a folder `.instances` with locks and named pipes.
+    `db_path`: the file; it is created, its folder is not. Beside it appear `-wal` and `-shm` of SQLite, lock files
+    `-outlive-writer` and `-outlive-writer-next`, and a folder `.instances` with locks and named pipes.
     `synchronous`: "FULL", the default, survives power loss; "NORMAL" saves the fsync of each commit and survives the
     death of processes.
     `busy_timeout`: seconds to wait for the transactions of other processes, default 5.

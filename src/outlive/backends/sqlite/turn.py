@@ -39,10 +39,14 @@ class _Ticket:
 
 
 class Turn:
-    """This process's place in the row of writers."""
+    """This process's place in the row of writers: one writes, one is next, who is neither waits to be next.
+
+    A lock alone would be had by whoever has just let it go, before the waiter is awake.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = FileLock(path)
+        self._next = FileLock(path.with_name(f"{path.name}-next"))
         self._tickets: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._waiter: threading.Thread | None = None
         self._waiting_in_vain = False
@@ -51,7 +55,7 @@ class Turn:
         """Wait for the turn; False where it did not come in time, and the writer has to do without."""
         if self._waiting_in_vain:
             return False
-        return self._lock.take_now() or self._wait(timeout)
+        return self._take_now() or self._wait(timeout)
 
     def give(self) -> None:
         """Let the next one write."""
@@ -61,6 +65,13 @@ class Turn:
         """Leave the row; a wait that is still under way ends by itself."""
         self._tickets.put(None)
         self._lock.close()
+        self._next.close()
+
+    def _take_now(self) -> bool:
+        if not (self._next.take_now() and self._lock.take_now()):
+            return False  # and may be next from now on
+        self._next.give()
+        return True
 
     def _wait(self, timeout: float) -> bool:
         # The kernel keeps the order only among those that block, and it knows no timeout: a thread of its own blocks.
@@ -76,7 +87,9 @@ class Turn:
     def _serve(self) -> None:
         while (ticket := self._tickets.get()) is not None:
             try:
+                self._next.take()
                 self._lock.take()
+                self._next.give()
             except OSError:
                 return  # closed
             if not ticket.come(self._lock):
