@@ -6,8 +6,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,45 +15,50 @@ from typing import IO, cast
 
 from fastapi import FastAPI
 
-from benchmarks.measure import Options, Row, Section, at_most, interleave, number, percentile, scratch, spread
+from benchmarks.measure import Options, Row, Section, at_most, number, percentile, scratch, spread
 from benchmarks.peers.web import serve
 from benchmarks.requests_per_second import response_length, wait_until_up
+from benchmarks.watching import HINT, STREAM, open_page
 from outlive import SqliteBackend, TaskAdmin, TaskManager, Tasks
 
 CONNECTIONS = 10
 #: Requests per second, for how many seconds.
-BUSY, QUIET = (100, 4.0), (2, 3.0)
+BUSY, QUIET = (100, 10.0), (2, 8.0)
 NOBODY, OVERVIEW, TASKS = "nobody", "the overview", "the list of tasks"
 PLACES = {OVERVIEW: "/tasks/dashboard", TASKS: "/tasks/dashboard/tasks"}
 
 METHOD = f"""\
-One uvicorn process with SQLite (NORMAL) and 2,000 ended records takes requests with a task each, over {CONNECTIONS}
-keep-alive connections at an even pace, while nobody watches, or one page is open: its stream is read, and after a hint
-it is fetched anew as often as the server says, as the page's own script does. Stretches of {BUSY[1]:g} s with {BUSY[0]}
-requests per second, whose 99th percentile is taken over all rounds together, and of {QUIET[1]:g} s with {QUIET[0]}, in
-an order drawn anew each round. What a page costs depends on the changes there are each second, not on how many: with
-few requests it is not lost in what those cost. Processor time is that of all threads of the server, in per cent of one
-processor."""
+Three uvicorn processes with SQLite (NORMAL) and 2,000 ended records each take requests with a task each at the same
+time, over {CONNECTIONS} keep-alive connections at an even pace, so that whatever else the machine does meets all alike.
+Of one nobody watches, of the others one page each is open: its stream is read, and after a hint it is fetched anew as
+often as the server says, as the page's own script does. They change places each round. Stretches of {BUSY[1]:g} s with
+{BUSY[0]} requests per second, whose 99th percentile is taken over all rounds together, and of {QUIET[1]:g} s with
+{QUIET[0]}: what a page costs depends on the changes there are each second, not on how many, and with few requests it
+is not lost in what those cost. Processor time is that of all threads of a server, in per cent of one processor. Each
+page was shown once before: the first time in a process compiles its template, which takes 5 to 50 ms."""
 
 
 @dataclass(slots=True)
-class Watched:
-    """The server, and the milliseconds that requests took while somebody looked at one place of it."""
+class Found:
+    """What was measured at one place of a dashboard, or where nobody looks."""
+
+    #: Per cent of a processor, by round.
+    busy: list[float] = field(default_factory=list)
+    quiet: list[float] = field(default_factory=list)
+    #: Milliseconds of each request of the busy stretches.
+    latencies: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One application."""
 
     port: int
-    latencies: dict[str, list[float]] = field(default_factory=dict)
 
-    async def stretch(self, place: str, rate: int, seconds: float) -> float:
-        """Per cent of a processor that the server used over one stretch."""
-        async with self._open_page(place):
-            await asyncio.sleep(1.0)  # the first answers of a page come at once
-            used, start = await self._used(), time.perf_counter()
-            found = await asyncio.gather(*[self._client(start, rate, seconds, one) for one in range(CONNECTIONS)])
-            await asyncio.sleep(start + seconds - time.perf_counter())
-            share = (await self._used() - used) / (time.perf_counter() - start) * 100
-        if (rate, seconds) == BUSY:
-            self.latencies.setdefault(place, []).extend(itertools.chain(*found))
-        return share
+    async def load(self, start: float, rate: int, seconds: float) -> list[float]:
+        """Milliseconds that each request took."""
+        clients = [self._client(start, rate, seconds, one) for one in range(CONNECTIONS)]
+        return list(itertools.chain(*await asyncio.gather(*clients)))
 
     async def _client(self, start: float, rate: int, seconds: float, first: int) -> list[float]:
         latencies: list[float] = []
@@ -65,29 +70,23 @@ class Watched:
                 latencies.append((time.perf_counter() - sent) * 1e3)
         return latencies
 
-    async def _used(self) -> float:
+    async def used(self) -> float:
+        """Seconds of processor time so far."""
         async with _connected(self.port) as (reader, writer):
             return float((await _ask(reader, writer, "GET /used"))[1])
 
-    @asynccontextmanager
-    async def _open_page(self, place: str) -> AsyncIterator[None]:
-        if place == NOBODY:
-            yield
-            return
-        page = asyncio.create_task(self._look(PLACES[place]))
-        try:
-            yield
-        finally:
-            page.cancel()
-
-    async def _look(self, path: str) -> None:
-        async with _connected(self.port) as (hints, listening), _connected(self.port) as (reader, writer):
-            listening.write(b"GET /tasks/dashboard/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async def listen(self, changed: asyncio.Event) -> None:
+        """Read the stream of its dashboard."""
+        async with _connected(self.port) as (reader, writer):
+            writer.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             while True:
-                while b"event: changed" not in await hints.readline():
-                    pass
-                head, _ = await _ask(reader, writer, f"GET {path}")
-                await asyncio.sleep(float(head.partition(b"again;dur=")[2].split()[0]) / 1e3)
+                if HINT in await reader.readuntil(b"\n"):
+                    changed.set()
+
+    async def fetch(self, place: str) -> bytes:
+        """The head of a page."""
+        async with _connected(self.port) as (reader, writer):  # it may be idle for longer than a server keeps it
+            return (await _ask(reader, writer, f"GET {PLACES[place]}"))[0]
 
 
 @asynccontextmanager
@@ -106,48 +105,79 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what:
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[Watched]:
+def _serving(folder: Path) -> Iterator[Server]:
+    folder.mkdir()
     command = [sys.executable, "-m", "benchmarks.dashboard", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Watched(int(cast("IO[str]", process.stdout).readline()))
+            yield Server(int(cast("IO[str]", process.stdout).readline()))
         finally:
             process.terminate()
 
 
-async def _measure(server: Watched, rounds: int) -> dict[str, list[float]]:
-    await wait_until_up(server.port)
-    await server.stretch(NOBODY, *BUSY)
-    server.latencies.clear()
-    cases = {
-        f"{place}, {name}": partial(server.stretch, place, *load)
-        for place in (NOBODY, *PLACES)
-        for name, load in (("busy", BUSY), ("quiet", QUIET))
-    }
-    return await interleave(cases, rounds)
+async def _stretch(servers: Mapping[str, Server], found: Mapping[str, Found], rate: int, seconds: float) -> None:
+    """Load all, each watched at its place."""
+    async with AsyncExitStack() as stack:
+        for place in PLACES:
+            server = servers[place]
+            await stack.enter_async_context(open_page(server.listen, partial(server.fetch, place)))
+        await asyncio.sleep(1.0)  # the first answer of a page comes at once
+        before, start = await _used(servers), time.perf_counter()
+        turns = enumerate(servers.values())
+        loads = [server.load(start + turn / rate / len(servers), rate, seconds) for turn, server in turns]
+        latencies = await asyncio.gather(*loads)
+        await asyncio.sleep(start + seconds - time.perf_counter())
+        after, took = await _used(servers), time.perf_counter() - start
+    for place, times in zip(servers, latencies, strict=True):
+        share = (after[place] - before[place]) / took * 100
+        if (rate, seconds) == BUSY:
+            found[place].busy.append(share)
+            found[place].latencies += times
+        else:
+            found[place].quiet.append(share)
+
+
+async def _used(servers: Mapping[str, Server]) -> dict[str, float]:
+    return {place: await server.used() for place, server in servers.items()}
+
+
+async def _measure(servers: Sequence[Server], rounds: int) -> dict[str, Found]:
+    places = [NOBODY, *PLACES]
+    for server in servers:
+        await wait_until_up(server.port)
+        for place in PLACES:
+            await server.fetch(place)
+    await _stretch(dict(zip(places, servers, strict=True)), {place: Found() for place in places}, BUSY[0], 2.0)
+    found = {place: Found() for place in places}
+    for at in range(rounds):
+        turned = [servers[(at + turn) % len(servers)] for turn in range(len(servers))]
+        for load in (BUSY, QUIET):
+            await _stretch(dict(zip(places, turned, strict=True)), found, *load)
+    return found
 
 
 def run(options: Options) -> Section:
     """Watch, and do not."""
-    with scratch(options) as folder, _serving(folder) as server:
-        shares = asyncio.run(_measure(server, options.rounds(3)))
-    alone = percentile(server.latencies[NOBODY], 99)
-    told = f"{number(alone)} ms, and {spread(shares[NOBODY + ', busy'], '%')} of a processor"
+    with scratch(options) as folder, ExitStack() as stack:
+        servers = [stack.enter_context(_serving(folder / str(at))) for at in range(1 + len(PLACES))]
+        found = asyncio.run(_measure(servers, options.rounds(3)))
+    alone = found[NOBODY]
+    told = f"{number(percentile(alone.latencies, 99))} ms, and {spread(alone.busy, '%')} of a processor"
     section = Section("An open dashboard", METHOD, "beside", [Row("nobody watches: p99 of the requests", told)])
     for place in PLACES:
-        section.rows += _rows(place, shares, server.latencies[place], alone)
+        section.rows += _rows(place, found[place], alone)
     return section
 
 
-def _rows(place: str, shares: dict[str, list[float]], latencies: list[float], alone: float) -> list[Row]:
+def _rows(place: str, watched: Found, alone: Found) -> list[Row]:
     quiet, busy = (
-        [here - none for here, none in zip(shares[f"{place}, {load}"], shares[f"{NOBODY}, {load}"], strict=True)]
-        for load in ("quiet", "busy")
+        [here - none for here, none in zip(here_all, none_all, strict=True)]
+        for here_all, none_all in ((watched.quiet, alone.quiet), (watched.busy, alone.busy))
     )
-    p99 = percentile(latencies, 99)
+    p99, none = percentile(watched.latencies, 99), percentile(alone.latencies, 99)
     beside = f"under {BUSY[0]} requests per second {spread(busy, '%')}"
     added = at_most(f"{place}: processor time added", statistics.median(quiet), 1.0, "%", spread(quiet, "%"), beside)
-    return [added, at_most(f"{place}: p99 of the requests", p99 / alone, 1.1, "x", f"{number(p99)} ms")]
+    return [added, at_most(f"{place}: p99 of the requests", p99 / none, 1.1, "x", f"{number(p99)} ms")]
 
 
 # -- the server ----------------------------------------------------------------------------------------

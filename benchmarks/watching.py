@@ -1,7 +1,7 @@
-"""A dashboard that is open beside what is measured, in the same process."""
+"""A dashboard that is open beside what is measured: what a page of it does, and one in the same process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
@@ -15,51 +15,67 @@ from outlive import TaskAdmin, TaskManager
 is_open: ContextVar[bool] = ContextVar("is_open", default=False)
 
 PAGE, STREAM = "/tasks/dashboard", "/tasks/dashboard/stream"
-#: Seconds between two looks of a page at what has changed.
-AGAIN = 1.0
+#: What the stream says when the page is out of date.
+HINT = b"event: changed"
+
+
+@asynccontextmanager
+async def open_page(
+    listen: Callable[[asyncio.Event], Awaitable[None]], fetch: Callable[[], Awaitable[bytes]]
+) -> AsyncIterator[None]:
+    """Somebody looks at a page, as its script does: it is fetched, and again after a hint, as soon as it may be."""
+    changed = asyncio.Event()
+    looking = asyncio.gather(listen(changed), _look(fetch, changed))
+    try:
+        yield
+    finally:
+        if looking.done():
+            looking.result()  # what ended it
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _look(fetch: Callable[[], Awaitable[bytes]], changed: asyncio.Event) -> None:
+    while True:
+        head = await fetch()
+        await asyncio.sleep(float(head.partition(b"again;dur=")[2].split()[0]) / 1e3)
+        await changed.wait()
+        changed.clear()
 
 
 @asynccontextmanager
 async def watched(manager: TaskManager) -> AsyncIterator[None]:
-    """Somebody looks at the overview, if a run asks for that: its stream is read, and after a hint it is fetched."""
+    """Somebody looks at the overview of the manager, if a run asks for that."""
     if not is_open.get():
         yield
         return
     app = FastAPI()
     TaskAdmin(app, manager, auth=False)
-    await _get(app, PAGE)
-    changed = asyncio.Event()
-    looking = [asyncio.create_task(_listen(app, changed)), asyncio.create_task(_look(app, changed))]
-    try:
+    await _fetch(app)  # the first time compiles the template
+    async with open_page(lambda changed: _listen(app, changed), lambda: _fetch(app)):
         yield
-    finally:
-        for one in looking:
-            one.cancel()
-        await asyncio.gather(*looking, return_exceptions=True)
-
-
-async def _look(app: ASGIApp, changed: asyncio.Event) -> None:
-    while True:
-        await changed.wait()
-        changed.clear()
-        await _get(app, PAGE)
-        await asyncio.sleep(AGAIN)
 
 
 async def _listen(app: ASGIApp, changed: asyncio.Event) -> None:
     async def send(message: Message) -> None:
-        if b"event: changed" in message.get("body", b""):
+        if HINT in message.get("body", b""):
             changed.set()
 
     await app(_scope(STREAM), _Client().receive, send)
 
 
-async def _get(app: ASGIApp, path: str) -> None:
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] != 200:
-            raise RuntimeError(f"{path} answered {message['status']}")
+async def _fetch(app: ASGIApp) -> bytes:
+    head = b""
 
-    await app(_scope(path), _Client().receive, send)
+    async def send(message: Message) -> None:
+        nonlocal head
+        if message["type"] == "http.response.start":
+            if message["status"] != 200:
+                raise RuntimeError(f"{PAGE} answered {message['status']}")
+            head = b"".join(b"%b: %b\r\n" % header for header in message["headers"])
+
+    await app(_scope(PAGE), _Client().receive, send)
+    return head
 
 
 def _scope(path: str) -> dict[str, object]:

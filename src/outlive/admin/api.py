@@ -17,14 +17,12 @@ from outlive.admin.desk import Desk
 from outlive.admin.json_route import AdminRoute, Json
 from outlive.admin.limits import Limits
 from outlive.admin.pages.history import ended_before
+from outlive.admin.sampler import SAMPLE, newest
 from outlive.admin.search import every_match
 from outlive.admin.timings import Timings
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.record import TaskRecord
 from outlive.core.states import FINAL, TaskStatus
-
-#: Over how many of the newest finished records the average duration is taken.
-SAMPLE = 1000
 
 
 def _split(values: list[str] | None) -> list[str]:
@@ -113,7 +111,7 @@ class AdminApi:
         )
 
     async def _mean_duration(self) -> float:
-        finished = await self._manager.find(TaskFilter(statuses=FINAL), Page(SAMPLE))
+        finished = await newest(self._manager, TaskFilter(statuses=FINAL), SAMPLE)
         durations = [record.duration for record in finished if record.duration is not None]
         return sum(durations) / len(durations) if durations else 0.0
 

@@ -116,7 +116,7 @@ class ApiV1:
                         "last": one.last.isoformat(),
                         "newest_task_id": one.newest.id,
                     }
-                    for one in grouped(await self._desk.sampler.failed())
+                    for one in await grouped(await self._desk.sampler.failed())
                 ]
             }
         )

@@ -1,11 +1,12 @@
-"""Failures that are the same failure: one fingerprint for each, and what is told of them together. Pure."""
+"""Failures that are the same failure: one fingerprint for each, and what is told of them together."""
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from outlive.admin.parts import in_parts
 from outlive.core.record import TaskRecord
 
 _FRAME = re.compile(r'^ {2}File "(?P<file>.+)", line \d+, in (?P<name>.+)$', re.MULTILINE)
@@ -59,11 +60,10 @@ def kind_of(record: TaskRecord) -> str:
     return "Error"
 
 
-def grouped(records: Iterable[TaskRecord]) -> list[Failure]:
+async def grouped(records: Sequence[TaskRecord]) -> list[Failure]:
     """Failures with the most recent first; records come newest first."""
     groups: dict[str, list[TaskRecord]] = {}
-    for record in records:
-        found = fingerprint(record)
+    for record, found in zip(records, await in_parts(map(fingerprint, records)), strict=True):
         if found is not None:
             groups.setdefault(found, []).append(record)
     failures = [_failure(name, members) for name, members in groups.items()]

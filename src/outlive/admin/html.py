@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -14,6 +15,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from outlive.admin import words
 from outlive.admin.access import Access, AdminUser
 from outlive.admin.assets import Assets
+from outlive.admin.parts import in_parts
 from outlive.core.record import TaskRecord, moment
 
 #: No script but our own files, no style but our own files, nothing from anywhere else, in no other page's frame.
@@ -72,33 +74,18 @@ class Pages:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self._environment = Environment(
-            loader=DictLoader(_sources()),  # read now: a page must not wait for a disk
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=StrictUndefined,
-        )
-        self._environment.filters |= {
-            "seconds": words.seconds,
-            "number": words.number,
-            "percent": words.percent,
-            "clock": words.clock,
-        }
-        cast("dict[str, Any]", self._environment.globals).update(
-            navigation=NAVIGATION, name_of=name_of, moment_of=moment
-        )
+        self._environment = _environment()  # read now: a page must not wait for a disk
 
-    def render(
+    async def render(
         self, request: Request, template: str, user: AdminUser | None, *, code: int = 200, **values: Any
     ) -> HTMLResponse:
         """One page."""
         now = datetime.now(UTC)
         flash = _read_flash(request)
-        text = self._environment.get_template(template).render(
+        pieces = self._environment.get_template(template).generate(
             values | {"page": _Page(self.frame, request, user, now), "now": now, "flash": flash}
         )
-        response = HTMLResponse(text, code, HEADERS)
+        response = HTMLResponse("".join(await in_parts(pieces)), code, HEADERS)
         if flash is not None:
             response.delete_cookie(_FLASH, self.base(request))
         return response
@@ -155,6 +142,26 @@ class _Page:
 
     def ago(self, moment: datetime) -> str:
         return words.ago(moment, self.now)
+
+
+@cache
+def _environment() -> Environment:
+    """One for all admins of a process: a template is compiled when its page is shown for the first time."""
+    environment = Environment(
+        loader=DictLoader(_sources()),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "seconds": words.seconds,
+        "number": words.number,
+        "percent": words.percent,
+        "clock": words.clock,
+    }
+    cast("dict[str, Any]", environment.globals).update(navigation=NAVIGATION, name_of=name_of, moment_of=moment)
+    return environment
 
 
 def _sources() -> dict[str, str]:

@@ -15,7 +15,7 @@ SAMPLE = 1000
 FAILURES = 1000
 
 #: A page is decoded on the event loop, so it is small.
-_PAGE = 100
+_PAGE = 50
 
 #: A sample serves for so many times what it cost to take: watching takes a quarter of a per cent of a processor.
 _THRIFT = 400.0

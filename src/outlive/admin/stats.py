@@ -1,7 +1,7 @@
 """What the newest finished records tell: rates, percentiles, a course of time. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -101,24 +101,25 @@ def by_function(records: Iterable[TaskRecord]) -> list[FunctionStats]:
     return [_function(func, list(group)) for func, group in groupby(ordered, key=lambda record: record.func)]
 
 
-def course(records: Sequence[TaskRecord], now: datetime) -> list[Step]:
+def course(records: Sequence[TaskRecord], now: datetime) -> Iterator[Step]:
     """The last while in equal steps; its length is what the records cover, an hour at most."""
     ended = [record for record in records if record.end_time is not None and record.end_time <= now]
     if not ended:
-        return []
+        return
     oldest = min(record.end_time for record in ended if record.end_time is not None)
     wanted = (now - oldest).total_seconds() / STEPS
-    return course_in_steps(ended, now, next((one for one in _LENGTHS if one >= wanted), _LENGTHS[-1]))
+    yield from course_in_steps(ended, now, next((one for one in _LENGTHS if one >= wanted), _LENGTHS[-1]))
 
 
-def course_in_steps(records: Iterable[TaskRecord], now: datetime, seconds: float) -> list[Step]:
+def course_in_steps(records: Iterable[TaskRecord], now: datetime, seconds: float) -> Iterator[Step]:
     """The last `STEPS` steps of so many seconds, each at a multiple of its length."""
     last = int(now.timestamp() // seconds)
     bins: dict[int, list[TaskRecord]] = {at: [] for at in range(last - STEPS + 1, last + 1)}
     for record in records:
         assert record.end_time is not None
         bins.get(int(record.end_time.timestamp() // seconds), []).append(record)
-    return [_step(datetime.fromtimestamp(at * seconds, now.tzinfo), found) for at, found in bins.items()]
+    for at, found in bins.items():
+        yield _step(datetime.fromtimestamp(at * seconds, now.tzinfo), found)
 
 
 def _step(at: datetime, records: Sequence[TaskRecord]) -> Step:

@@ -38,7 +38,7 @@ class AuditPage:
     async def show(self, request: Request, user: Visitor, before: Cursor = None) -> Response:
         """A page of it, newest first."""
         entries = await self._desk.manager.backend.notes(_PAGE + 1, before)
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "audit.html",
             user,

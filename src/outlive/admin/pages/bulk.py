@@ -56,7 +56,7 @@ class BulkPage:
         choice = await self._choice(form)
         await self._desk.actions.access.check(user, f"task.{choice.action}")
         back = f"/tasks?{urlencode({'q': choice.q})}" if choice.q else "/tasks"
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "bulk.html",
             user,

@@ -29,7 +29,7 @@ class DeadPage:
         """Those of one window, newest first."""
         q = "status:failed,interrupted" + ("" if window == "all" else f" age:<{window}")
         found = await search(self._desk.manager, self._desk.query(q), PAGE, before)
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "dead.html",
             user,

@@ -10,6 +10,7 @@ from outlive.admin import tracebacks
 from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.failures import Failure, grouped
+from outlive.admin.parts import in_parts
 from outlive.admin.sampler import FAILURES
 
 #: Bars of the drawing of a group in time.
@@ -32,25 +33,25 @@ class ErrorsPage:
     async def show(self, request: Request, user: Visitor) -> Response:
         """The groups among the newest failures."""
         failed = await self._desk.sampler.failed()
-        failures = grouped(failed)
+        failures = await grouped(failed)
         now = datetime.now(UTC)
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "errors.html",
             user,
             active="errors",
-            failures=[(failure, bars(failure, now)) for failure in failures],
+            failures=await in_parts((failure, bars(failure, now)) for failure in failures),
             looked_at=len(failed),
             is_cut=len(failed) == FAILURES,
         )
 
     async def one(self, request: Request, user: Visitor, fingerprint: str) -> Response:
         """One group."""
-        groups = {failure.fingerprint: failure for failure in grouped(await self._desk.sampler.failed())}
+        groups = {failure.fingerprint: failure for failure in await grouped(await self._desk.sampler.failed())}
         failure = groups.get(fingerprint)
         if failure is None:
             raise HTTPException(404, "No failure of this kind is among the newest; it was retried, or is long past.")
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "error.html",
             user,

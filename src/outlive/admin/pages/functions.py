@@ -60,7 +60,7 @@ class FunctionsPage:
         declared = list(self._desk.manager.registry)
         rows: list[Row] = [(one.identity, one.display_name, one, known.pop(one.identity, None)) for one in declared]
         rows += [(one.func, one.func_name, None, one) for one in known.values()]
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "functions.html",
             user,
@@ -80,7 +80,7 @@ class FunctionsPage:
             raise HTTPException(404, f"There is no function {func!r}, neither declared nor in the history.")
         figures = stats.by_function(finished)
         newest_first = sorted([*live, *finished[:_SHOWN]], key=lambda record: record.id, reverse=True)
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "function.html",
             user,

@@ -88,7 +88,7 @@ class InstancesPage:
     async def show(self, request: Request, user: Visitor) -> Response:
         """One card for each instance."""
         views = await list_instances(self._desk)
-        return self._desk.pages.render(request, "instances.html", user, active="instances", instances=views)
+        return await self._desk.pages.render(request, "instances.html", user, active="instances", instances=views)
 
     async def drain(self, request: Request, user: Visitor, instance: str) -> Response:
         """Let it take no new work."""

@@ -56,7 +56,7 @@ class LocksPage:
         leases, now = self._desk.manager.backend.leases, time.time()
         held = [_view(lease, now) for lease in await leases.held(now) if not lease.key.startswith(PREFIX)]
         history = [_event(event) for event in await leases.history(None, _EVENTS) if not event.key.startswith(PREFIX)]
-        return self._desk.pages.render(request, "locks.html", user, active="locks", locks=held, history=history)
+        return await self._desk.pages.render(request, "locks.html", user, active="locks", locks=held, history=history)
 
     async def release(self, request: Request, user: Visitor) -> Response:
         """Take it from whoever holds it."""

@@ -30,7 +30,7 @@ class LoginPage:
 
     async def show(self, request: Request, next: str = "") -> Response:  # noqa: A002 - what the address says
         """The form."""
-        return self._form(request, after=next)
+        return await self._form(request, after=next)
 
     async def sign_in(self, request: Request) -> Response:
         """Check name and password; a session, or the form again."""
@@ -40,12 +40,14 @@ class LoginPage:
         try:
             await self._brake.count(*sources)
         except HTTPException as error:
-            response = self._form(request, field(form, "next"), name, str(error.detail), error.status_code)
+            response = await self._form(request, field(form, "next"), name, str(error.detail), error.status_code)
             response.headers.update(error.headers or {})
             return response
         user = await authenticate(self._passwords, name, password)
         if user is None:
-            return self._form(request, field(form, "next"), name, "That name and password do not belong together.", 401)
+            return await self._form(
+                request, field(form, "next"), name, "That name and password do not belong together.", 401
+            )
         await self._brake.forgive(*sources)
         return await self._signed_in(request, form, name)
 
@@ -74,9 +76,9 @@ class LoginPage:
         )
         return response
 
-    def _form(
+    async def _form(
         self, request: Request, after: str = "", username: str = "", problem: str | None = None, code: int = 200
     ) -> Response:
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request, "login.html", None, code=code, after=after, username=username, problem=problem
         )

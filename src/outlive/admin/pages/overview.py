@@ -11,6 +11,7 @@ from outlive.admin.access import Visitor
 from outlive.admin.desk import Desk
 from outlive.admin.failures import grouped
 from outlive.admin.pages.instances import list_instances
+from outlive.admin.parts import in_parts
 from outlive.core.record import TaskRecord, moment
 from outlive.core.states import TaskStatus
 from outlive.runtime.queue_control import QueueInfo
@@ -38,7 +39,7 @@ class OverviewPage:
         desk = self._desk
         counts = await desk.manager.counts()
         success, failed = counts[TaskStatus.SUCCESS], counts[TaskStatus.FAILED]
-        return desk.pages.render(
+        return await desk.pages.render(
             request,
             "overview.html",
             user,
@@ -56,22 +57,9 @@ class OverviewPage:
         # One sample serves many answers, and to tell what is in it costs more than to show it.
         sample = await self._desk.sampler.finished()
         if sample is not self._sample or not self._told:
-            self._sample, self._told = sample, self._tell(sample)
+            self._told = await _tell(sample)
+            self._sample = sample
         return self._told
-
-    def _tell(self, sample: Sequence[TaskRecord]) -> dict[str, Any]:
-        steps = stats.course(sample, datetime.now(UTC))
-        success = sum(record.status is TaskStatus.SUCCESS for record in sample)
-        failed = [record for record in sample if record.status is TaskStatus.FAILED]
-        decided = success + len(failed)
-        return {
-            "steps": steps,
-            "step_seconds": (steps[1].at - steps[0].at).total_seconds() if len(steps) > 1 else None,
-            "run": stats.runs(sample),
-            "wait": stats.waits(sample),
-            "failure_rate": len(failed) / decided if decided else None,
-            "failures": grouped(failed)[:_FEW],
-        }
 
     async def _queues(self) -> list[tuple[QueueInfo, datetime | None]]:
         fullest = sorted(await self._desk.manager.queues(), key=lambda one: one.pending, reverse=True)
@@ -81,3 +69,19 @@ class OverviewPage:
         schedules = await self._desk.manager.schedules(limit=_LOOK)
         coming = [one for one in schedules if one.next_fires]
         return sorted(coming, key=lambda one: one.next_fires[0])[:_FEW]
+
+
+async def _tell(sample: Sequence[TaskRecord]) -> dict[str, Any]:
+    steps = await in_parts(stats.course(sample, datetime.now(UTC)))
+    run, wait = await in_parts(spread(sample) for spread in (stats.runs, stats.waits))
+    success = sum(record.status is TaskStatus.SUCCESS for record in sample)
+    failed = [record for record in sample if record.status is TaskStatus.FAILED]
+    decided = success + len(failed)
+    return {
+        "steps": steps,
+        "step_seconds": (steps[1].at - steps[0].at).total_seconds() if len(steps) > 1 else None,
+        "run": run,
+        "wait": wait,
+        "failure_rate": len(failed) / decided if decided else None,
+        "failures": (await grouped(failed))[:_FEW],
+    }

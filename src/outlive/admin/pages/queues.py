@@ -38,7 +38,7 @@ class QueuesPage:
         states, queues = await manager.backend.instances(), await manager.queues()
         alive, draining = self._desk.alive(states, now)
         may_edit = self._desk.actions.access.may(user, "queue.change")
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "queues.html",
             user,

@@ -56,7 +56,7 @@ class RequestsPage:
         """The newest ones of this process."""
         traces = self._desk.manager.traces
         found: Sequence[Trace] = () if traces is None else traces.newest()
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "requests.html",
             user,
@@ -73,7 +73,7 @@ class RequestsPage:
         trace = None if traces is None else traces.find(trace_id)
         if trace is None:
             raise HTTPException(404, f"This process does not remember the request; it keeps the newest {REQUESTS}.")
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "request.html",
             user,

@@ -40,7 +40,7 @@ class SchedulesPage:
     async def show(self, request: Request, user: Visitor, after: Text = "") -> Response:
         """A page of them, by name; on the first also what is to run once."""
         found = await self._desk.manager.schedules(runs=_TICKS, limit=_PAGE + 1, after=after or None)
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "schedules.html",
             user,
@@ -56,7 +56,7 @@ class SchedulesPage:
     async def one(self, request: Request, user: Visitor, name: str) -> Response:
         """One of them, with its next times and its last runs."""
         info = await self._desk.manager.schedule_info(name, runs=_RUNS)
-        return self._desk.pages.render(
+        return await self._desk.pages.render(
             request,
             "schedule.html",
             user,

@@ -67,7 +67,7 @@ class TaskPage:
         definition = desk.manager.registry.find(record.func)
         now = datetime.now(UTC)
         editable = arguments.redacted(record, definition) if record.arguments is not None else None
-        return desk.pages.render(
+        return await desk.pages.render(
             request,
             "task.html",
             user,

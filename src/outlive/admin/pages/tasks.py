@@ -63,7 +63,7 @@ class TasksPage:
             found = await search(desk.manager, query, PAGE, before)
         except QueryError as error:
             problem, found = str(error), Found((), None, 0)
-        return desk.pages.render(
+        return await desk.pages.render(
             request,
             "tasks.html",
             user,
