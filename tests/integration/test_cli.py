@@ -211,6 +211,25 @@ def test_locks_and_instances_are_listed_and_a_lock_taken_away(shop):
     assert "no process is at work" in shop.on("instances")
 
 
+def test_an_instance_is_drained_and_works_again(shop):
+    async def while_it_works(use):
+        manager = TaskManager(shop.url, poll_interval=0.05)
+        async with manager:
+            await asyncio.to_thread(use, manager.runtime.process.instance.id)
+
+    def use(instance):
+        (drained,) = shop.json_on("instances", "--drain", instance)
+        assert (drained["id"], drained["draining"]) == (instance, True)
+        assert "draining" in shop.on("instances")
+        assert "draining" in shop.on("instances", "--drain", instance)
+        (resumed,) = shop.json_on("instances", "--resume", instance)
+        assert resumed["draining"] is False
+        assert "at work" in shop.on("instances")
+        assert "no process nobody is at work" in shop.on("instances", "--drain", "nobody", code=1)
+
+    asyncio.run(while_it_works(use))
+
+
 # -- upkeep --------------------------------------------------------------------------------------
 
 

@@ -103,9 +103,22 @@ def locks(
     _list(_LOCKS, act, app, backend, json=json)
 
 
-def instances(app: App = None, backend: Backend = None, json: AsJson = False) -> None:  # noqa: FBT002
-    """List the processes that are at work."""
-    _list(_INSTANCES, _nothing, app, backend, json=json)
+def instances(
+    drain: Annotated[str | None, typer.Option(help="Id of one that is to take no new work.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Id of one that is to take work again.")] = None,
+    app: App = None,
+    backend: Backend = None,
+    json: AsJson = False,  # noqa: FBT002 - an option
+) -> None:
+    """List the processes that are at work; let one take no new work, or take it again."""
+
+    async def act(manager: TaskManager) -> None:
+        unknown = {drain, resume} - {None, *(one.instance.id for one in await _others(manager))}
+        if unknown:
+            raise ConfigError(f"no process {', '.join(map(str, unknown))} is at work; `outlive instances` lists them")
+        await _do((drain, manager.drain_instance), (resume, manager.resume_instance))
+
+    _list(_INSTANCES, act, app, backend, json=json)
 
 
 # -- what is listed, and how -----------------------------------------------------------------------
@@ -152,10 +165,6 @@ async def _do(*asked: tuple[str | None, Callable[[str], Awaitable[object]]]) -> 
             await change(name)
 
 
-async def _nothing(_: TaskManager) -> None:
-    pass
-
-
 async def _others(manager: TaskManager) -> list[InstanceState]:
     own = manager.runtime.process.instance.id
     return [one for one in await manager.backend.instances() if one.instance.id != own]
@@ -199,9 +208,16 @@ _LOCKS = _Listing(
 )
 _INSTANCES = _Listing(
     _others,
-    lambda one: asdict(one.instance) | {"beat_at": one.beat_at},
-    ("id", "host", "pid", "started", "last sign"),
-    lambda one: (one.instance.id, one.instance.host, one.instance.pid, ago(one.instance.started_at), ago(one.beat_at)),
+    lambda one: asdict(one.instance) | {"beat_at": one.beat_at, "draining": one.draining},
+    ("id", "host", "pid", "started", "last sign", "state"),
+    lambda one: (
+        one.instance.id,
+        one.instance.host,
+        one.instance.pid,
+        ago(one.instance.started_at),
+        ago(one.beat_at),
+        "draining" if one.draining else "at work",
+    ),
     "no process is at work",
 )
 
