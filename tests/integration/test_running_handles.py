@@ -28,6 +28,18 @@ async def test_a_handle_says_what_runs(manager):
         assert await task.result(5) == 42
 
 
+async def test_a_handle_has_the_options_of_its_definition_under_those_of_the_call(manager):
+    @manager.task(retries=4, tags={"area": "mail"})
+    async def send() -> None: ...
+
+    async with manager:
+        named = await manager.using(name="monday", idempotency_key="k").enqueue(send)
+        urgent = await manager.using(priority=3, retries=1).enqueue(send)
+
+    assert (named.config.name, named.config.idempotency_key, named.config.retries) == ("monday", "k", 4)
+    assert (urgent.config.priority, urgent.config.retries, urgent.config.tags) == (3, 1, {"area": "mail"})
+
+
 async def test_the_task_gets_the_callers_own_objects(manager):
     given, got = object(), []
 

@@ -103,6 +103,8 @@ class TaskConfig:
 
 
 OPTION_NAMES = tuple(field.name for field in fields(TaskConfig))
+#: What a call says of its record, and not of how it runs.
+OF_THE_RECORD = frozenset({"name", "idempotency_key"})
 
 
 def _refuse_wrong(config: TaskConfig) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlive.core.cipher import Cipher
 from outlive.core.codec import NO_CIPHER, ArgumentsCodec, hints_of
-from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
+from outlive.core.config import OF_THE_RECORD, UNSET, EffectiveConfig, TaskConfig
 from outlive.core.values import AnnotatedCodec, PlainCodec, ValueCodec
 from outlive.definitions.injection.parameters import NO_OVERRIDES, Overrides, Parameters, parameters_of
 from outlive.definitions.shipping import check_arguments, check_function
@@ -50,6 +50,8 @@ class Definition:
         if options.retention_days is not None:
             raise ConfigError("retention_days is an option of a definition, not of a call; give it to @manager.task()")
         self.executor_for(options)
+        if options.given().keys() <= OF_THE_RECORD:
+            return self.effective
         return EffectiveConfig.of(self.effective.merged.merge(options))
 
     def executor_for(self, options: TaskConfig) -> str:

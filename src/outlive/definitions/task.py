@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
-from outlive.core.config import EffectiveConfig, TaskConfig
+from outlive.core.config import UNSET, EffectiveConfig, TaskConfig
 from outlive.core.moves import Enqueue, Move
 from outlive.core.queues import Limit
 from outlive.core.record import TaskRecord
@@ -130,6 +130,7 @@ class Task(Generic[R]):
         "limits",
         "lost",
         "note",
+        "options",
         "outcome",
         "run_at",
         "runner",
@@ -174,6 +175,8 @@ class Task(Generic[R]):
         #: How the body ended, None until the record has ended.
         self.outcome: Outcome | None = None
         self.runner: asyncio.Task[None] | None = None
+        #: What the call says, over what the definition does.
+        self.options = UNSET
         #: What the record's log says from the beginning: which of its options a restart would lose.
         self.note: str | None = None
         self._set_up_attempts()
@@ -226,7 +229,7 @@ class Task(Generic[R]):
     @property
     def config(self) -> TaskConfig:
         """The merged options of this run."""
-        return self.effective.merged
+        return self.definition.effective.merged.merge(self.options)
 
     # -- where it stands -------------------------------------------------------------------------
 

@@ -142,7 +142,7 @@ class Claimer(Service):
         facts = _facts_of(record, definition.executor_for(options))
         context = contextvars.Context()
         task: Task[Any] = Task(definition, args, kwargs, effective, facts, context, self._control, self._journal)
-        task.limits = limits_of(definition, effective, args, kwargs)
+        task.options, task.limits = options, limits_of(definition, effective, args, kwargs)
         task.mark_durable()
         return task
 

@@ -126,7 +126,7 @@ class Intake:
             )
 
     def _apply_options(self, task: Task[Any], options: TaskConfig) -> None:
-        facts = task.facts
+        facts, task.options = task.facts, options
         if callable(options.concurrency_key):  # what it has given for these arguments can be stored
             options = replace(options, concurrency_key=key_of(task.limits))
         facts.label, facts.idempotency_key = options.name, options.idempotency_key

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import islice
+from typing import Any, NamedTuple
 
 from uuid_utils import uuid7
 
@@ -11,10 +12,11 @@ from outlive.core.events import ScheduleFailed, SlotsMissed
 from outlive.core.moves import OVERLAPS, Fire
 from outlive.core.schedule import Firing, ScheduleState, decide, jitter_of
 from outlive.definitions.schedule import Schedule, Timing
+from outlive.definitions.task import Task
 from outlive.ports import Backend
 from outlive.runtime.control import Control
 from outlive.runtime.intake import Intake
-from outlive.runtime.journal import Journal, commit, resolve
+from outlive.runtime.journal import Journal
 from outlive.runtime.known import KnownSchedules
 from outlive.runtime.overlaps import Overlaps
 from outlive.runtime.process import Process
@@ -26,6 +28,22 @@ AT_ONCE = 500
 _LEAVE_ALONE = 60.0
 #: Seconds between looks at whether the run of another instance, which a slot waits for, has ended.
 _LOOK = 1.0
+
+
+class _Slot(NamedTuple):
+    """A slot that has come, of a schedule that this process can fire."""
+
+    schedule: Schedule
+    timing: Timing
+    state: ScheduleState
+
+
+class _Written(NamedTuple):
+    """What the backend has made of a slot: whether it was taken, and why it became no run, if it did not."""
+
+    firing: Firing
+    taken: bool
+    lost: str | None
 
 
 class Scheduler(Service):
@@ -55,7 +73,7 @@ class Scheduler(Service):
             due = await self._backend.due(now, AT_ONCE, self._set_aside(now))
             if not due.schedules:
                 break
-            await asyncio.gather(*(self._fire_safely(state, now) for state in due.schedules))
+            await self._fire(due.schedules, now)
         self._wake_for([*self._aside.values(), *([] if due.next_at is None else [due.next_at])])
 
     def look_at(self, name: str) -> None:
@@ -105,66 +123,105 @@ class Scheduler(Service):
 
     # -- firing ----------------------------------------------------------------------------------
 
-    async def _fire_safely(self, state: ScheduleState, now: float) -> None:
+    async def _fire(self, states: Sequence[ScheduleState], now: float) -> None:
+        """Fire slots that have come; those that need not ask for earlier runs are written in one turn of the loop."""
+        slots = [slot for state in states if (slot := self._look_up(state, now)) is not None]
+        writing = [(slot, self._write(slot, now)) for slot in slots if not slot.timing.policy.waits]
+        await asyncio.gather(*(self._fire_in_turn(slot, now) for slot in slots if slot.timing.policy.waits))
+        for slot, written in writing:
+            await self._finish(slot, written, now)
+
+    def _look_up(self, state: ScheduleState, now: float) -> _Slot | None:
+        """How to fire a slot; None where this process cannot, or where it comes later by chance."""
+        assert state.next_at is not None
         try:
             known = self._known.of(state)
-            if known is None:
-                self._aside[state.name] = now + _LEAVE_ALONE
-            elif not await self._has_to_wait(state, known[1], now):
-                await self._fire(*known, state, now)
         except Exception as error:  # noqa: BLE001 - one schedule's trouble is not that of the others
-            self._aside[state.name] = now + PAUSE_AFTER_ERROR
-            self.emit(ScheduleFailed(state.name, error))
+            self._leave(state, now, error)
+            return None
+        later = now + _LEAVE_ALONE
+        if known is not None:
+            jitter = known[1].policy.jitter
+            until = state.next_at + (jitter_of(state.name, state.next_at, jitter) if jitter else 0.0)
+            if until <= now:
+                return _Slot(*known, state)
+            later = min(until, later)
+        self._aside[state.name] = later
+        return None
 
-    async def _has_to_wait(self, state: ScheduleState, timing: Timing, now: float) -> bool:
-        """Whether it is too early to take the slot: for a while by chance, or until an earlier run has ended."""
-        assert state.next_at is not None
-        until = state.next_at + jitter_of(state.name, state.next_at, timing.policy.jitter)
-        if until > now:
-            self._aside[state.name] = min(until, now + _LEAVE_ALONE)
-            return True
-        if timing.policy.waits and await self._overlaps.is_held(state, timing.policy):
-            self._aside[state.name] = now + _LOOK
-            return True
-        return False
-
-    async def _fire(self, schedule: Schedule, timing: Timing, state: ScheduleState, now: float) -> None:
-        assert state.next_at is not None
-        policy, has_waited = timing.policy, self._overlaps.has_waited(state)
-        firing = decide(timing.trigger, policy, state.next_at, now, waited=has_waited)
-        move = Fire(str(uuid7()), state.name, state.next_at, firing.next_at, now)
-        move.fired, move.missed, move.reason = firing.slot, firing.missed, firing.reason
-        move.exclusive, move.waits = policy.overlap == "skip", policy.waits
-        lost = None
-        if firing.slot is None:
-            (taken,) = await commit(self._journal, [move])
+    async def _fire_in_turn(self, slot: _Slot, now: float) -> None:
+        try:
+            if await self._overlaps.is_held(slot.state, slot.timing.policy):
+                self._aside[slot.state.name] = now + _LOOK
+                return
+        except Exception as error:  # noqa: BLE001 - see above
+            self._leave(slot.state, now, error)
         else:
-            taken, lost = await self._take(schedule, move, firing.slot)
-        if taken:
-            self._overlaps.forget(state.name)
-            self._report(state.name, firing, lost)
-        elif has_waited:
-            self._aside[state.name] = now + _LOOK
-            self._overlaps.watch(state)
-        elif policy.waits:
-            await self._overlaps.not_taken(state)
+            await self._finish(slot, self._write(slot, now), now)
 
-    async def _take(self, schedule: Schedule, move: Fire, slot: float) -> tuple[bool, str | None]:
-        """Whether the slot was taken, and why it did not become a run, if it did not."""
+    def _write(self, slot: _Slot, now: float) -> asyncio.Future[_Written]:
+        """Decide about a slot and hand it to the journal, together with the record that it becomes."""
+        written: asyncio.Future[_Written] = asyncio.get_running_loop().create_future()
+        schedule, timing, state = slot
+        assert state.next_at is not None
+        try:
+            waited = self._overlaps.has_waited(state)
+            firing = decide(timing.trigger, timing.policy, state.next_at, now, waited=waited)
+            task = None if firing.slot is None else self._task_of(schedule, firing.slot)
+            move = Fire(str(uuid7()) if task is None else task.id, state.name, state.next_at, firing.next_at, now)
+            move.fired, move.missed, move.reason = firing.slot, firing.missed, firing.reason
+            move.exclusive, move.waits = timing.policy.overlap == "skip", timing.policy.waits
+            full = None if task is None else self._intake.reject_if_full(task)
+            landed = partial(_landed, written, firing, full)
+            if task is not None and full is None:
+                self._intake.follow_up(task, move, landed)
+            else:  # a slot that meets a full queue becomes a record that says so
+                self._journal.write([move] if task is None else [move, task.facts], landed, refusable=True)
+        except Exception as error:  # noqa: BLE001 - told where it is waited for
+            written.set_exception(error)
+        return written
+
+    def _task_of(self, schedule: Schedule, slot: float) -> Task[Any]:
         task = self._intake.build(schedule.func, (), {}, schedule.options, "schedule", "scheduled")
         task.keep_slot(schedule.name, slot)
-        move.id = task.id
-        full = self._intake.reject_if_full(task)
-        if full is not None:  # the slot becomes a record that says so
-            taken, _ = await commit(self._journal, [move, task.facts])
-            return taken, full
-        landed: asyncio.Future[Sequence[bool]] = asyncio.get_running_loop().create_future()
-        self._intake.follow_up(task, move, partial(resolve, landed))
-        taken, became_run = await landed
-        return taken, None if became_run else OVERLAPS
+        return task
+
+    async def _finish(self, slot: _Slot, written: asyncio.Future[_Written], now: float) -> None:
+        state = slot.state
+        try:
+            firing, taken, lost = await written
+            if taken:
+                self._overlaps.forget(state.name)
+                self._report(state.name, firing, lost)
+            elif self._overlaps.has_waited(state):
+                self._aside[state.name] = now + _LOOK
+                self._overlaps.watch(state)
+            elif slot.timing.policy.waits:
+                await self._overlaps.not_taken(state)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._leave(state, now, error)
+
+    def _leave(self, state: ScheduleState, now: float, error: Exception) -> None:
+        self._aside[state.name] = now + PAUSE_AFTER_ERROR
+        self.emit(ScheduleFailed(state.name, error))
 
     def _report(self, name: str, firing: Firing, lost: str | None) -> None:
         if firing.missed:
             self.emit(SlotsMissed(name, firing.missed, firing.reason or ""))
         if lost is not None:
             self.emit(SlotsMissed(name, 1, lost))
+
+
+def _landed(
+    written: asyncio.Future[_Written],
+    firing: Firing,
+    full: str | None,
+    answers: Sequence[bool],
+    error: BaseException | None,
+) -> None:
+    if written.done():  # nobody waits for it any more
+        return
+    if error is not None:
+        written.set_exception(error)
+    else:
+        written.set_result(_Written(firing, answers[0], full or (None if answers[-1] else OVERLAPS)))
