@@ -69,6 +69,15 @@ def test_a_worker_runs_what_others_accept_and_drains_at_the_first_signal(workers
     assert "no worker has written" in unhealthy.stderr
 
 
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_worker_has_the_event_loop_of_uvloop_where_that_is_installed(workers, loop):
+    if loop == "asyncio":
+        (workers.folder / "uvloop.py").write_text("raise ImportError('not installed')")
+    worker = workers.start()
+
+    until_sync(lambda: f"in process {worker.pid} on {loop}" in workers.log(), SECONDS)
+
+
 def test_a_second_signal_ends_it_at_once_and_another_worker_takes_over(workers):
     worker = workers.start()
     task_id = workers.enqueue("note", "--args", '["again", 600]')

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,15 @@ _EVERY = 5.0
 _log = logging.getLogger("outlive.worker")
 
 
+def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes an event loop of uvloop where that is installed, None for asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 async def work(manager: TaskManager, health_file: Path | None) -> None:
     """Run tasks until a signal; the first one drains, a second one ends the process at once."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -25,7 +35,8 @@ async def work(manager: TaskManager, health_file: Path | None) -> None:
         raise ConfigError("this manager keeps its records in its own process; a worker needs a backend to share")
     stop = _on_signals()
     async with manager:
-        _log.info("worker %s runs tasks in process %d", manager.runtime.process.instance.id, os.getpid())
+        loop = type(manager.runtime.loop).__module__.partition(".")[0]
+        _log.info("worker %s runs tasks in process %d on %s", manager.runtime.process.instance.id, os.getpid(), loop)
         telling = asyncio.create_task(_tell(manager, health_file)) if health_file is not None else None
         await stop.wait()
         _log.info("draining %d tasks", manager.store.count(TaskStatus.RUNNING))

@@ -94,10 +94,14 @@ async def _check_there_is_something(store: Store) -> None:
         )
 
 
-def run(command: Callable[[], Coroutine[Any, Any, R]]) -> R:
+def run(
+    command: Callable[[], Coroutine[Any, Any, R]],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> R:
     """Run a command's coroutine; an error of ours ends it with its message and 1."""
     try:
-        return asyncio.run(command())
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(command())
     except OutliveError as error:
         typer.secho(f"outlive: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from None

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from outlive.cli.printing import as_json
-from outlive.cli.serve import work
+from outlive.cli.serve import fastest_loop, work
 from outlive.cli.supervisor import Supervisor
 from outlive.cli.target import AsJson, load, run
 
@@ -41,7 +41,7 @@ def worker(
         manager.run_as(run_tasks=True, run_queues=names, max_concurrent_tasks=concurrency)
         await work(manager, health_file)
 
-    run(command)
+    run(command, fastest_loop())
 
 
 def health(
