@@ -32,13 +32,13 @@ from outlive.core.moves import (
 from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
-from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, REQUEUABLE, Event, TaskStatus, check
+from outlive.core.states import ATTEMPT_OUTCOMES, LIVE, PENDING, REQUEUABLE, RUNNING, Event, TaskStatus, check
 from outlive.ports import Claim, Due, Instance, InstanceState, Rescue, Wanted
 
 #: Past this many, the oldest finished records are dropped.
 KEEP = 10_000
 
-_KEY_HOLDERS = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUCCESS})
+_KEY_HOLDERS = LIVE | {TaskStatus.SUCCESS}
 
 
 class MemoryBackend:
@@ -102,7 +102,10 @@ class MemoryBackend:
     def apply_now(self, moves: Sequence[Move]) -> Sequence[bool]:
         """Apply the moves in order, without a pause."""
         verbs = self._verbs
-        return [verbs[type(move)](move) for move in moves]  # type: ignore[operator]
+        answers: list[bool] = []
+        for move in moves:  # mostly one or two, for which a comprehension would cost more
+            answers.append(verbs[type(move)](move))  # type: ignore[operator]  # noqa: PERF401
+        return answers
 
     def _enqueue(self, move: Enqueue) -> bool:
         if move.id in self._rows:
@@ -120,9 +123,7 @@ class MemoryBackend:
             return False
         if move.idempotency_key is not None:
             self._keys[move.idempotency_key] = move.id
-        row = self._add(move)
-        if move.started_at is not None:
-            self._begin(row, move.started_at)
+        self._add(move)
         return True
 
     def _withdraw(self, move: Withdraw) -> bool:
@@ -168,7 +169,7 @@ class MemoryBackend:
 
     def _runs_at(self, task_id: str) -> int | None:
         row = self._rows.get(task_id)
-        return row.fence if row is not None and row.status is TaskStatus.RUNNING else None
+        return row.fence if row is not None and row.status is RUNNING else None
 
     def _start(self, move: Start) -> bool:
         row = self._may_start(move)
@@ -182,7 +183,7 @@ class MemoryBackend:
         return row if row is not None and row.fence == move.fence else None
 
     def _begin(self, row: Row, at: float) -> None:
-        row.status = TaskStatus.RUNNING
+        row.status = RUNNING
         row.fence += 1
         row.attempts += 1
         row.started_at, row.ended_at = at, None
@@ -190,14 +191,14 @@ class MemoryBackend:
 
     def _settle(self, move: Settle) -> bool:
         row = self._rows.get(move.id)
-        if row is None or row.status is not TaskStatus.RUNNING or row.fence != move.fence:
+        if row is None or row.status is not RUNNING or row.fence != move.fence:
             return False
         check(move.event, row.status, move.status)
         row.status = move.status
         row.ended_at = move.at
         row.error, row.stacktrace, row.reason = move.error, move.stacktrace, move.reason
         row.result = move.result
-        if move.status is TaskStatus.PENDING:
+        if move.status is PENDING:
             self._wait_again(row, move)
         else:
             self._finish(row)
@@ -261,11 +262,11 @@ class MemoryBackend:
 
     def _owned_pending(self, task_id: str, owner: str) -> Row | None:
         row = self._rows.get(task_id)
-        return row if row is not None and row.status is TaskStatus.PENDING and row.owner == owner else None
+        return row if row is not None and row.status is PENDING and row.owner == owner else None
 
     def _cancel(self, move: Cancel) -> bool:
         row = self._rows.get(move.id)
-        if row is None or row.status is not TaskStatus.PENDING:
+        if row is None or row.status is not PENDING:
             return False
         self._end_unstarted(row, TaskStatus.CANCELLED, move.at, move.reason)
         return True
@@ -276,7 +277,7 @@ class MemoryBackend:
 
     def _ask_cancel(self, move: AskCancel) -> bool:
         row = self._rows.get(move.id)
-        if row is None or row.status is not TaskStatus.RUNNING:
+        if row is None or row.status is not RUNNING:
             return False
         row.cancel_requested, row.reason = True, move.reason
         return True
@@ -291,7 +292,7 @@ class MemoryBackend:
             self._keys[row.facts.idempotency_key] = move.id
         self._remember_attempt(row, row.status)
         del self._finished[move.id]
-        row.status, row.owner, row.run_at, row.attempts = TaskStatus.PENDING, None, move.at, 0
+        row.status, row.owner, row.run_at, row.attempts = PENDING, None, move.at, 0
         row.error = row.stacktrace = row.reason = row.ended_at = row.progress = row.result = None
         row.cancel_requested = False
         self._let_go_of_run_key(row)
@@ -337,7 +338,7 @@ class MemoryBackend:
         interrupted: list[str] = []
         for row in [row for row in self._rows.values() if row.owner == instance and row.status in LIVE]:
             row.reason = reason
-            free = self._rescue_running(row, now) if row.status is TaskStatus.RUNNING else row.facts.recoverable
+            free = self._rescue_running(row, now) if row.status is RUNNING else row.facts.recoverable
             if free:
                 row.owner = None
                 requeued.append(row.facts.id)
@@ -351,13 +352,13 @@ class MemoryBackend:
         if not row.facts.requeue_on_interrupt:
             return False
         row.ended_at, row.error = now, row.reason
-        row.status, row.attempts = TaskStatus.PENDING, row.attempts - 1
+        row.status, row.attempts = PENDING, row.attempts - 1
         self._remember_attempt(row, TaskStatus.INTERRUPTED)
         row.error = None
         return True
 
     def _live(self) -> Iterator[Row]:
-        return (row for row in self._rows.values() if row.status is TaskStatus.PENDING)
+        return (row for row in self._rows.values() if row.status is PENDING)
 
     # -- reading ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from outlive.core.moves import Advance, Enqueue, Log, Rewrite
 from outlive.core.progress import Progress
 from outlive.core.record import AttemptRecord, LogLine, TaskRecord, moment
-from outlive.core.states import FINAL, TaskStatus
+from outlive.core.states import FINAL, PENDING, RUNNING, TaskStatus
 from outlive.ports import Wanted
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -40,13 +40,14 @@ class Row:
 
     def __init__(self, facts: Enqueue) -> None:
         self.facts = facts
-        self.status = TaskStatus.PENDING
-        self.fence = 0
-        self.attempts = 0
+        self.started_at = facts.started_at
+        # Where it starts at once, that is its first attempt.
+        has_started = facts.started_at is not None
+        self.status = RUNNING if has_started else PENDING
+        self.fence = self.attempts = int(has_started)
         self.owner = facts.owner
         self.run_at = facts.run_at
         self.run_key = facts.run_key
-        self.started_at: float | None = None
         self.ended_at: float | None = None
         self.error: str | None = None
         self.stacktrace: str | None = None
@@ -62,7 +63,7 @@ class Row:
     @property
     def has_not_started(self) -> bool:
         """Whether no attempt has ever begun."""
-        return self.status is TaskStatus.PENDING and self.fence == 0
+        return self.status is PENDING and self.fence == 0
 
     def log(self, move: Log) -> bool:
         """Keep a line of the log."""
@@ -75,7 +76,7 @@ class Row:
 
     def advance(self, move: Advance) -> bool:
         """Keep how far the attempt has come, if it still runs."""
-        if self.status is not TaskStatus.RUNNING or self.fence != move.fence:
+        if self.status is not RUNNING or self.fence != move.fence:
             return False
         self.progress = Progress.of(move.progress)
         return True

@@ -8,7 +8,7 @@ from typing import Any
 from outlive.core.moves import Settle, Start
 from outlive.core.record import AttemptRecord, TaskRecord
 from outlive.core.retry import RetryPolicy
-from outlive.core.states import Event, TaskStatus
+from outlive.core.states import SUCCEED, SUCCESS, Event, TaskStatus
 from outlive.core.text import storable
 
 
@@ -119,7 +119,7 @@ def settle(attempt: Attempt, outcome: Outcome, now: float, chance: float) -> Set
 
 def succeed(task_id: str, fence: int, now: float) -> Settle:
     """The decision that needs no thought."""
-    return Settle(task_id, fence, Event.SUCCEED, TaskStatus.SUCCESS, now)
+    return Settle(task_id, fence, SUCCEED, SUCCESS, now)
 
 
 def _settle_failure(attempt: Attempt, failed: Failed, now: float, chance: float) -> Settle:

@@ -13,7 +13,7 @@ from outlive.core.moves import Enqueue, Move
 from outlive.core.queues import Limit
 from outlive.core.record import TaskRecord
 from outlive.core.settle import Cancelled, Failed, Interrupted, Outcome, Succeeded
-from outlive.core.states import FINAL, TaskStatus
+from outlive.core.states import FINAL, PENDING, RUNNING, SUCCESS, TaskStatus
 from outlive.definitions.coordination import Coordination
 from outlive.definitions.definition import Definition
 from outlive.definitions.results import decode_result
@@ -164,7 +164,7 @@ class Task(Generic[R]):
         self.context = context
         self.control = control
         self.journal = journal
-        self.status = TaskStatus.PENDING
+        self.status: TaskStatus = PENDING
         self.fence = 0
         self.attempts = 0
         #: How many attempts in a row took their worker process with them.
@@ -175,9 +175,8 @@ class Task(Generic[R]):
         #: How the body ended, None until the record has ended.
         self.outcome: Outcome | None = None
         self.runner: asyncio.Task[None] | None = None
-        #: What the call says, over what the definition does.
+        #: The options of the call, and what the record's log says of them: which a restart would lose.
         self.options = UNSET
-        #: What the record's log says from the beginning: which of its options a restart would lose.
         self.note: str | None = None
         self._set_up_attempts()
         #: The next of a request's `add_task` calls, which starts when this one's first attempt is over.
@@ -238,7 +237,7 @@ class Task(Generic[R]):
         """Set when the first attempt has begun."""
         if self._started_event is None:
             self._started_event = anyio.Event()
-            if self.fence or self.status is not TaskStatus.PENDING:
+            if self.fence or self.status is not PENDING:
                 self._started_event.set()
         return self._started_event
 
@@ -264,7 +263,7 @@ class Task(Generic[R]):
     @property
     def is_pending(self) -> bool:
         """Whether it waits for its (next) start."""
-        return self.status is TaskStatus.PENDING and not self.is_alias
+        return self.status is PENDING and not self.is_alias
 
     @property
     def shutdown_group(self) -> str:
@@ -280,7 +279,7 @@ class Task(Generic[R]):
 
     async def wait_first_attempt(self) -> None:
         """Return when the first attempt's body has ended, at most the task's `timeout` from now."""
-        is_waiting = self.fence == 0 or self.status is TaskStatus.RUNNING
+        is_waiting = self.fence == 0 or self.status is RUNNING
         if not is_waiting or self.is_alias or self.status in FINAL:
             return
         if self._attempt_event is None:
@@ -379,7 +378,7 @@ class Task(Generic[R]):
         """The record has ended elsewhere: take over what it has kept."""
         self.lost = str(record.error or record.reason or self.lost)
         outcome: Outcome | None = None
-        if record.status is TaskStatus.SUCCESS:
+        if record.status is SUCCESS:
             try:
                 outcome = Succeeded(decode_result(self.definition, record.result))
             except (LookupError, ValueError, TypeError) as error:

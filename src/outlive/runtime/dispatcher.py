@@ -73,7 +73,8 @@ class Dispatcher:
             self._run(lane, task)
         else:
             self._give(lane, task)
-        self._fill(lane)
+        if lane.waiting:
+            self._fill(lane)
 
     def drop(self, task: Task[Any]) -> None:
         """A pending task will not start here now; let go of it and of what waits behind it."""
@@ -218,7 +219,8 @@ class Dispatcher:
         gates, task.gates = task.gates, ()
         if task.follower is not None:
             self._offer_follower(task)
-        self._fill(lane)
+        if lane.waiting:
+            self._fill(lane)
         return gates
 
     def _offer_follower(self, task: Task[Any]) -> None:

@@ -102,7 +102,7 @@ class Intake:
             task.limits = limits_of(definition, effective, args, kwargs)
         if options is not UNSET:
             self._apply_options(task, options)
-        if source == "manual":
+        if source == "manual" and self._process.trace is not None:
             self.trace(task)
         return task
 
@@ -218,11 +218,16 @@ class Intake:
         committed; whoever holds them offers them to the dispatcher when their time has come.
         """
         for journal, group in _by_journal(tasks):
+            moves: list[Move] = []
+            notes: list[Move] = []
             for task in group:
                 self._place(task, begin=offer)
+                moves.append(task.facts)
+                if task.note is not None:
+                    notes.append(Log(task.id, 1, task.facts.created_at, "warning", task.note))
             landed = partial(self._landed, group, offer=offer)
             try:
-                journal.write(_moves(group), landed, refusable=True)
+                journal.write(moves + notes, landed, refusable=True)
             except BaseException as error:
                 landed((), error)
                 raise
@@ -297,26 +302,34 @@ class Intake:
         if len(tasks) > AT_ONCE:  # the others in the next turn, or many tasks would stop the event loop
             rest = partial(self._landed, tasks[AT_ONCE:], answers[AT_ONCE:], error, offer=offer)
             self._loop.call_soon(rest)
-        for at, task in enumerate(tasks[:AT_ONCE]):
-            accepted = error is None and answers[at]
-            task.is_alias = error is None and not accepted and task.facts.idempotency_key is not None
-            if not task.is_alias:
-                task.mark_durable(error)
-            self._proceed(task, offer=offer, accepted=accepted)
+            tasks = tasks[:AT_ONCE]
+        for at, task in enumerate(tasks):
+            if error is None and answers[at]:
+                task.mark_durable()
+                self._proceed(task, offer=offer)
+            else:
+                self._turn_away(task, error)
 
-    def _proceed(self, task: Task[Any], *, offer: bool, accepted: bool) -> None:
-        if accepted and self._process.rehearsal is not None:
+    def _proceed(self, task: Task[Any], *, offer: bool) -> None:
+        if self._process.rehearsal is not None:
             self._process.rehearsal.accepted.append(task)
         if task.facts.started_at is not None:
-            self._dispatcher.begin(task, accepted=accepted)
-        elif accepted and task.facts.owner is None:
+            self._dispatcher.begin(task, accepted=True)
+        elif task.facts.owner is None:
             self._on_free()
-        elif accepted and offer:
+        elif offer:
             self._dispatcher.offer(task)
+
+    def _turn_away(self, task: Task[Any], error: BaseException | None) -> None:
+        task.is_alias = error is None and task.facts.idempotency_key is not None
+        if not task.is_alias:
+            task.mark_durable(error)
+        if task.facts.started_at is not None:
+            self._dispatcher.begin(task, accepted=False)
         if task.is_alias:
             self._store.remove(task)
             self._search(task)
-        elif not accepted:
+        else:
             self._refuse(task)
 
     def _search(self, task: Task[Any]) -> None:
@@ -354,17 +367,13 @@ class Intake:
             task.mark_finished(TaskStatus.CANCELLED, Cancelled(reason))
 
 
-def _moves(tasks: Sequence[Task[Any]]) -> list[Move]:
-    moves: list[Move] = [task.facts for task in tasks]
-    moves += [Log(task.id, 1, task.facts.created_at, "warning", task.note) for task in tasks if task.note]
-    return moves
-
-
 def _by_journal(tasks: Sequence[Task[Any]]) -> list[tuple[TaskJournal, Sequence[Task[Any]]]]:
+    if len(tasks) == 1:
+        return [(tasks[0].journal, tasks)]
     if not tasks:
         return []
     first = tasks[0].journal
-    others = next((task.journal for task in tasks if task.journal is not first), None) if len(tasks) > 1 else None
+    others = next((task.journal for task in tasks if task.journal is not first), None)
     if others is None:
         return [(first, tasks)]
     return [(journal, [task for task in tasks if task.journal is journal]) for journal in (first, others)]

@@ -13,7 +13,7 @@ from outlive.core.events import AttemptFailed, ErrorHandlerFailed, LeaseLost, Se
 from outlive.core.failure import failed
 from outlive.core.moves import Settle
 from outlive.core.settle import Attempt, Cancelled, Failed, Interrupted, Outcome, Succeeded, settle, succeed
-from outlive.core.states import Event, TaskStatus
+from outlive.core.states import PENDING, RETRY, RUNNING, Event, TaskStatus
 from outlive.core.text import storable
 from outlive.definitions.context import current
 from outlive.definitions.results import encode_result
@@ -66,7 +66,7 @@ class Runner:
         """Begin an attempt whose `start` is committed."""
         task.fence += 1
         task.attempts += 1
-        task.status = TaskStatus.RUNNING
+        task.status = RUNNING
         task.has_begun = task.is_stopping = task.has_seen_stop = False
         task.stop_as = None
         context = task.context.copy()
@@ -90,7 +90,7 @@ class Runner:
     def return_unstarted(self, task: Task[Any], reason: str) -> None:
         """Undo a committed start whose body has not begun, because this process is about to end."""
         now = self._clock.now()
-        move = Settle(task.id, task.fence + 1, Event.INTERRUPT, TaskStatus.PENDING, now, run_at=now, reason=reason)
+        move = Settle(task.id, task.fence + 1, Event.INTERRUPT, PENDING, now, run_at=now, reason=reason)
         if not task.facts.recoverable:
             move.status, move.run_at = TaskStatus.INTERRUPTED, None
         task.journal.write([move])
@@ -159,18 +159,18 @@ class Runner:
         if not answers[0]:
             self._lose(task)
             return
-        if self._observe is not None and move.event is not Event.RETRY:
+        if self._observe is not None and move.event is not RETRY:
             self._observe(ended_event(task, move))
-        if move.status is not TaskStatus.PENDING:
+        if move.status is not PENDING:
             self._store.remove(task)
             self._on_end(task)
             task.mark_finished(move.status, outcome)
-        elif move.event is Event.RETRY:
+        elif move.event is RETRY:
             assert move.run_at is not None
-            task.status, task.run_at = TaskStatus.PENDING, move.run_at
+            task.status, task.run_at = PENDING, move.run_at
             self._try_again(task)
         else:
-            task.status = TaskStatus.PENDING
+            task.status = PENDING
             self._store.send_away(task)
 
     def _settle_plainly(self, task: Task[Any], outcome: Outcome, move: Settle, error: BaseException) -> None:

@@ -125,9 +125,17 @@ class Scheduler(Service):
 
     async def _fire(self, states: Sequence[ScheduleState], now: float) -> None:
         """Fire slots that have come; those that need not ask for earlier runs are written in one turn of the loop."""
-        slots = [slot for state in states if (slot := self._look_up(state, now)) is not None]
-        writing = [(slot, self._write(slot, now)) for slot in slots if not slot.timing.policy.waits]
-        await asyncio.gather(*(self._fire_in_turn(slot, now) for slot in slots if slot.timing.policy.waits))
+        asking: list[_Slot] = []
+        writing: list[tuple[_Slot, asyncio.Future[_Written]]] = []
+        for state in states:
+            slot = self._look_up(state, now)
+            if slot is None:
+                continue
+            if slot.timing.policy.waits:
+                asking.append(slot)
+            else:
+                writing.append((slot, self._write(slot, now)))
+        await asyncio.gather(*(self._fire_in_turn(slot, now) for slot in asking))
         for slot, written in writing:
             await self._finish(slot, written, now)
 

@@ -114,7 +114,7 @@ class Moments:
             runtime.intake.enqueue([task])
         else:
             runtime.loop.call_soon_threadsafe(_enqueue_quietly, runtime, task)
-        if not self.is_released:
+        if not (self.is_released or task.is_durable):
             self._uncommitted.append(task)
 
     def _keep_quietly(self, runtime: Runtime, task: Task[Any]) -> None:
@@ -148,7 +148,7 @@ class Moments:
     def decide(self, *, has_raised: bool) -> None:
         """The endpoint's fate is known: drop or write what was kept back."""
         self.is_decided, self.has_raised = True, has_raised
-        if not self.is_used:
+        if not self.is_used or not (self._response or self.must_wait):
             return
         if has_raised:
             self._discard()
@@ -189,7 +189,8 @@ class Moments:
     async def finish_route(self) -> None:
         """Start the `after_route` tasks and return when the first attempt of each is over."""
         route, late, self._late = self._route, self._late, []
-        self._release_route()
+        if route:
+            self._release_route()
         if (route or late) and self._host.runtime.dispatcher.is_held:
             return
         for task in (*route, *late):
@@ -203,19 +204,17 @@ class Moments:
         self.is_released = True
         if self.trace is not None:
             self.trace.end()
-        if not self.is_used:
-            return
-        self._release_route()
-        response, self._response = self._response, []
-        self._offer(response)
+        if self._route:
+            self._release_route()
+        if self._response:
+            response, self._response = self._response, []
+            self._offer(response)
 
     def _release_route(self) -> None:
         route, self._route = self._route, []
         self._offer(route)
 
     def _offer(self, tasks: list[Task[Any]]) -> None:
-        if not tasks:
-            return
         for task in tasks:
             task.hold = None
         dispatcher = self._host.runtime.dispatcher
