@@ -135,9 +135,13 @@ class Scheduler(Service):
                 asking.append(slot)
             else:
                 writing.append((slot, self._write(slot, now)))
-        await asyncio.gather(*(self._fire_in_turn(slot, now) for slot in asking))
-        for slot, written in writing:
-            await self._finish(slot, written, now)
+        try:
+            await asyncio.gather(*(self._fire_in_turn(slot, now) for slot in asking))
+            for slot, written in writing:
+                await self._finish(slot, written, now)
+        finally:
+            for _, written in writing:
+                written.cancel()  # where this was stopped; nobody waits for them any more
 
     def _look_up(self, state: ScheduleState, now: float) -> _Slot | None:
         """How to fire a slot; None where this process cannot, or where it comes later by chance."""
