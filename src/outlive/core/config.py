@@ -1,7 +1,7 @@
 """The options of a task and the one rule that merges them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self, TypedDict
 
@@ -91,7 +91,12 @@ class TaskConfig:
             return self
         if self is UNSET:
             return other
-        return replace(self, **other.given())
+        merged = object.__new__(type(self))  # not by `replace`: what either says was checked when it was made
+        for name in OPTION_NAMES:
+            value = getattr(other, name)
+            object.__setattr__(merged, name, getattr(self, name) if value is None else value)
+        _refuse_two_moments(merged)
+        return merged
 
     def given(self) -> dict[str, Any]:
         """The options that are set here."""
@@ -114,6 +119,10 @@ def _refuse_wrong(config: TaskConfig) -> None:
             raise ConfigError(f"{name}={value!r} {advice}")
     if config.rate_limit is not None:
         parse_rate(config.rate_limit)
+    _refuse_two_moments(config)
+
+
+def _refuse_two_moments(config: TaskConfig) -> None:
     if config.run_at is not None and config.run_in is not None:
         raise ConfigError("run_at and run_in say the same thing twice; give one of them")
 
