@@ -1,4 +1,4 @@
-"""How cost grows with the work: 1,000, 10,000 and 100,000 of it, and the exponent that fits."""
+"""How cost grows with the work: 500, 5,000 and 50,000 of it, and the exponent that fits."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ from benchmarks.measure import Options, Section, Table, at_most, number, scratch
 from benchmarks.peers.adapter import memory_of
 from outlive import Backend, MemoryBackend, Page, SqliteBackend, TaskFilter, TaskManager
 
-SIZES = (1_000, 10_000, 100_000)
+SIZES = (500, 5_000, 50_000)
 #: Tasks of one wave, and after which waves the memory is looked at.
 WAVE, EARLY, LATE = 5_000, 8, 16
 

@@ -55,9 +55,10 @@ def run(options: Options) -> Section:
     return section
 
 
-def rows(name: str, values: list[float], beside: tuple[str, str]) -> list[Row]:
-    """The median and the 99th percentile, each with what stands beside it."""
-    return [
-        at_most(f"{name}, p{percent}", percentile(values, percent), limit, "ms", beside=shown)
-        for percent, limit, shown in ((50, 1.0, beside[0]), (99, 10.0, beside[1]))
-    ]
+def rows(name: str, values: list[float], beside: tuple[str, str], limit: float | None = 1.0) -> list[Row]:
+    """The median and the 99th percentile, each with what stands beside it; `limit` is that of the median, if any."""
+    p50, p99 = percentile(values, 50), percentile(values, 99)
+    median = Row(f"{name}, p50", f"{number(p50)} ms", beside[0])
+    if limit is not None:
+        median = at_most(f"{name}, p50", p50, limit, "ms", beside=beside[0])
+    return [median, at_most(f"{name}, p99", p99, 10.0, "ms", beside=beside[1])]

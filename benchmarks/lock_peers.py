@@ -1,8 +1,8 @@
 """Locks of other systems, one case per process: `python lock_peers.py CASE FOLDER`; a line in, a figure as JSON out.
 
 It runs in an environment without outlive. Cases that end in `pair` give the microseconds of one uncontended acquire and
-release, those in `contended` the 99th percentile of waits in milliseconds, those in `crowd` the time of 30 waiters over
-30 times what each holds. The folder says where the servers are.
+release, those in `contended` the 99th percentile of waits in milliseconds, those in `crowd` the time of many waiters
+over as many times what each holds. The folder says where the servers are.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-PAIRS, WAITERS, HOLD = 200, 30, 0.01
-CONTENDERS, WAITS, SHORT_HOLD = 8, 40, 0.001
+PAIRS, WAITERS, HOLD = 200, 20, 0.01
+CONTENDERS, WAITS, SHORT_HOLD = 8, 25, 0.001
 
 MakeLock = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -144,7 +144,7 @@ async def main(case: str, folder: Path) -> None:
     system, _, kind = case.partition(" ")
     measure: Callable[[MakeLock], Awaitable[float]] = {"pair": pair, "contended": contended, "crowd": crowd}[kind]
     async with SYSTEMS[system](folder) as make:
-        await measure(make)
+        await pair(make)  # the first ones connect and prepare
         print(json.dumps({"ready": True}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps({"value": await measure(make)}), flush=True)

@@ -1,4 +1,4 @@
-"""Locks on every backend: a pair of acquire and release, eight contenders, thirty waiters, leaders, expiry."""
+"""Locks on every backend: a pair of acquire and release, eight contenders, a crowd, leaders, expiry."""
 
 import asyncio
 import statistics
@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from benchmarks import lock_places, raw, servers
 from benchmarks.lock_peers import CONTENDERS, HOLD, PAIRS, WAITERS, WAITS, contended, crowd, pair
 from benchmarks.lock_places import ByHand, Place
+from benchmarks.lock_process import EACH
 from benchmarks.measure import Options, Row, Section, at_most, interleave, percentile, ratios, scratch, spread
-from benchmarks.peers import Peer, PeerError, environment, script, started
+from benchmarks.peers import Peer, PeerError, environment, make, script, started
 from outlive import TaskManager
 from outlive.ports import Backend
 from outlive.sync import LeaderElection, Lock
@@ -28,7 +30,7 @@ METHOD = f"""\
 A pair is one uncontended `async with lock`, the mean of {PAIRS} in a row. Contenders are {CONTENDERS} tasks that each
 take the lock {WAITS} times and hold it 1 ms; what counts is the 99th percentile of their waits. A crowd is {WAITERS}
 waiters that hold the lock {HOLD * 1000:g} ms each, over the {WAITERS * HOLD:g} s that this takes at best; "processes"
-are three with ten of them each. "Raw" takes and gives back a row with a deadline and a token by hand: on SQLite two
+are three with {EACH} of them each. "Raw" takes and gives back a row with a deadline and a token by hand: on SQLite two
 transactions of plain `sqlite3`, once in the event loop's own thread, which nobody who serves requests can do, and
 once in another, as outlive does; on PostgreSQL two statements on one connection of asyncpg; on Redis, without a
 token, `SET NX PX` and a script that compares and deletes. Peers run in an environment of their own, installed by the
@@ -111,7 +113,7 @@ async def _late(make: Callable[[], Backend]) -> float:
 async def _together(processes: Sequence[Callable[[], float]]) -> float:
     begun = time.perf_counter()
     await asyncio.gather(*[asyncio.to_thread(sample) for sample in processes])
-    return (time.perf_counter() - begun) / (WAITERS * HOLD)
+    return (time.perf_counter() - begun) / (len(processes) * EACH * HOLD)
 
 
 def _ask(sample: Callable[[], float]) -> Callable[[], Awaitable[float]]:
@@ -122,6 +124,11 @@ def _ask(sample: Callable[[], float]) -> Callable[[], Awaitable[float]]:
 
 
 # -- a run ---------------------------------------------------------------------------------------------
+
+
+def prepare() -> None:
+    """Make the environment."""
+    make([partial(environment, PACKAGES)])
 
 
 def run(options: Options) -> Section:

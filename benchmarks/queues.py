@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import servers
 from benchmarks.measure import Options, Row, Section, Table, at_least, at_most, number, percentile, scratch, spread
-from benchmarks.peers import Peer, PeerError, started
+from benchmarks.peers import Peer, PeerError, make, started
 from benchmarks.peers.catalogue import ALONE, DEFAULT, LEFT_OUT, OUTLIVE, RAW, SYSTEMS, TUNED, System
 from benchmarks.peers.process import versions
 
@@ -175,6 +175,11 @@ def _round(cases: list[Case], at: int, options: Options) -> None:
             case.skip()
         else:
             case.measure(case.system.tasks(case.setting))
+
+
+def prepare() -> None:
+    """Make the environments."""
+    make(system.install for system in SYSTEMS)
 
 
 def run(options: Options) -> Section:

@@ -22,7 +22,7 @@ from benchmarks.measure import (
     scratch,
     spread,
 )
-from benchmarks.peers import Peer, environment, started
+from benchmarks.peers import Peer, environment, make, started
 from benchmarks.peers.process import versions
 from benchmarks.requests_per_second import load, serving
 
@@ -84,6 +84,11 @@ class Found:
     failures: dict[str, str]
 
 
+def prepare() -> None:
+    """Make the environments."""
+    make(system.python for system in SYSTEMS)
+
+
 def run(options: Options) -> Section:
     """Measure all of them."""
     found = Found({}, {}, {}, {})
@@ -96,7 +101,7 @@ def run(options: Options) -> Section:
         cases = [name for name in found.added if name.partition(": ")[2] not in HAND_ONLY]
         variables = {"BENCH_FOLDER": str(folder), "PYTHONWARNINGS": "ignore", "PATH": ""}
         with serving({name: _command(name) for name in cases if _served(name)}, variables) as servers:
-            found.rates = asyncio.run(load(servers, options.rounds(3)))
+            found.rates = asyncio.run(load(servers, options.rounds(2)))
     section = Section("Requests beside other systems", METHOD, "beside", list(_rows(found)))
     section.tables = [
         Table("One task in one request", ("", "added", "requests per second", "of no task"), _lines(found))
@@ -131,7 +136,7 @@ async def _by_hand(peers: dict[str, Peer], rounds: int) -> dict[str, list[float]
         for name, peer in peers.items()
         for case in peer.ask("cases")["cases"]
     }
-    return await interleave(cases, rounds)
+    return await interleave(cases, rounds, young_only=True)
 
 
 def _in_process(peers: dict[str, Peer]) -> dict[str, Callable[[], Awaitable[float]]]:

@@ -86,14 +86,14 @@ class Server:
     #: Microseconds of its processor time for each request, by round.
     costs: list[float] = field(default_factory=list)
 
-    async def load(self) -> float:
+    async def load(self, seconds: float = SECONDS) -> float:
         """Requests per second over one stretch."""
         loop = asyncio.get_running_loop()
         pairs = [await loop.create_connection(Connection, "127.0.0.1", self.port) for _ in range(CONNECTIONS)]
         connections = [protocol for _, protocol in pairs]
         await asyncio.sleep(0.1)
         answered, used, start = _answered(connections), cpu_of(self.pid), time.perf_counter()
-        await asyncio.sleep(SECONDS)
+        await asyncio.sleep(seconds)
         elapsed = time.perf_counter() - start
         answered = _answered(connections) - answered
         self.costs.append((cpu_of(self.pid) - used) / max(answered, 1) * 1e6)
@@ -150,7 +150,7 @@ async def load(servers: Mapping[str, Server], rounds: int) -> dict[str, list[flo
     """Requests per second of each, in turn."""
     for server in servers.values():
         await wait_until_up(server.port)
-        await server.load()
+        await server.load(0.2)
         server.costs.clear()
     return await interleave({kind: server.load for kind, server in servers.items()}, rounds)
 

@@ -5,14 +5,15 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from benchmarks.measure import Options, Row, Section, at_most, number, percentile, scratch, spread
-from benchmarks.peers import Peer, PeerError, environment
+from benchmarks.peers import Peer, PeerError, environment, make
 from outlive import Backend, MemoryBackend, SqliteBackend, TaskManager
 
 COUNT = 100_000
 #: Seconds for which an idle process is watched, and slots of the one schedule that is due.
-WATCHED, SLOTS = 2.0, 10
+WATCHED, SLOTS = 1.5, 10
 #: Schedules that are due at one moment, and how often.
 BURST, AHEAD = 1_000, 2.0
 PEER_SYSTEMS: Sequence[tuple[str, str, tuple[str, ...]]] = (
@@ -27,7 +28,7 @@ METHOD = f"""\
 {COUNT:,} schedules of one function, half `every=` a day or more, half `cron=`, none of them due, and for the last rows
 one more with `every=0.2`. "Start" is `startup()`, with every schedule written to the backend, "again" with all of them
 there; declaring them is not in it; beside it the processor time, to which the load of the machine adds nothing. "Idle"
-is the processor time of a process over {WATCHED:.0f} s in which nothing is due, and beside it that of the same process
+is the processor time of a process over {WATCHED:g} s in which nothing is due, and beside it that of the same process
 without schedules. "Late" is from the slot to the first line of the body, over {SLOTS} slots: the median, and beside it
 the worst. "Burst" are {BURST:,} more, declared together, that are due together: from that moment to the last
 body's start, over their number, beside the same with {PEERS}, each in an environment of its own and
@@ -58,7 +59,7 @@ async def started(backend: Backend, count: int) -> tuple[TaskManager, float, flo
 
 async def idle() -> float:
     """The share of a processor that is used while nothing is due, in per cent."""
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     before = time.process_time()
     await asyncio.sleep(WATCHED)
     return (time.process_time() - before) / WATCHED * 100
@@ -139,6 +140,11 @@ def _peer_rows(rounds: int) -> Iterator[Row]:
 
 def _start(what: str, seconds: float, used: float) -> Row:
     return at_most(what, seconds, 5.0, "s", beside=f"{number(used)} s of a processor")
+
+
+def prepare() -> None:
+    """Make the environments."""
+    make(partial(environment, packages) for _, _, packages in PEER_SYSTEMS)
 
 
 def run(options: Options) -> Section:

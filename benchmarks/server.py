@@ -1,4 +1,4 @@
-"""The application behind uvicorn that `requests_per_second` loads: `python -m benchmarks.server KIND FOLDER [LOOP]`."""
+"""What `requests_per_second` loads, behind uvicorn: `python -m benchmarks.server KIND FOLDER [LOOP [dashboard]]`."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from benchmarks.peers import starlette
 from benchmarks.peers.web import noop, plain, serve
-from outlive import SqliteBackend, TaskManager, Tasks
+from outlive import SqliteBackend, TaskAdmin, TaskManager, Tasks
 
 NO_TASK, STARLETTE, MEMORY, NORMAL, FULL = "no task", "Starlette", "memory", "SQLite NORMAL", "SQLite FULL"
 KINDS = (NO_TASK, STARLETTE, MEMORY, NORMAL, FULL)
@@ -20,7 +20,7 @@ def manager_for(kind: str, folder: Path) -> TaskManager:
     return TaskManager(SqliteBackend(folder / "tasks.db", synchronous="NORMAL" if kind == NORMAL else "FULL"))
 
 
-def build(kind: str, folder: Path) -> FastAPI:
+def build(kind: str, folder: Path, *, dashboard: bool = False) -> FastAPI:
     """The application of one kind."""
     if kind == NO_TASK:
         return plain()
@@ -35,8 +35,10 @@ def build(kind: str, folder: Path) -> FastAPI:
         tasks.after_response.schedule(noop, email)
         return {"ok": bool(email)}
 
+    if dashboard:
+        TaskAdmin(app, manager)
     return app
 
 
 if __name__ == "__main__":
-    serve(build(sys.argv[1], Path(sys.argv[2])), *sys.argv[3:])
+    serve(build(sys.argv[1], Path(sys.argv[2]), dashboard="dashboard" in sys.argv[4:]), *sys.argv[3:4])

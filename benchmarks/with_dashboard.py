@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from benchmarks import drain, latency, lock_peers, lock_places, memory, raw, request, schedules, servers, sqlite_journal
+from benchmarks import (
+    drain,
+    latency,
+    lock_peers,
+    lock_places,
+    memory,
+    raw,
+    request,
+    schedules,
+    servers,
+    sqlite_journal,
+)
 from benchmarks.measure import Options, Row, Section, at_least, at_most, interleave, percentile, ratios, scratch, spread
 from benchmarks.peers import Peer
 from benchmarks.peers.web import plain
@@ -22,7 +33,7 @@ from outlive.backends.redis import RedisBackend
 from outlive.sync import Lock
 
 #: Seconds for which tasks are started at a steady rate.
-STEADY = 1.5
+STEADY = 1.0
 
 METHOD = f"""\
 As in the sections above, for about a second at a time, while somebody looks at the overview of the same manager: its
@@ -48,6 +59,8 @@ class Case:
     #: What the bar is held against, in the same round, and how.
     held: Sample | None = None
     against: Callable[[Sequence[float], Sequence[float]], list[float]] = ratios
+    #: How many rounds the short form has.
+    rounds: int = 2
 
 
 def added(values: Sequence[float], base: Sequence[float]) -> list[float]:
@@ -112,9 +125,9 @@ class Cases:
         def scheduling(manager: TaskManager) -> request.Case:
             return request.Case(request.scheduling(manager, lambda tasks, email: tasks.schedule(request.noop, email)))
 
-        none = partial(_microseconds, request.Case(plain(), request.original_solver()), 8_000)
+        none = partial(_microseconds, request.Case(plain(), request.original_solver()), 3_000)
         in_memory = self.on("memory", lambda backend: _requests(backend, scheduling, 6_000))
-        stored = self.on("SQLite NORMAL", lambda backend: _requests(backend, request.durable_case, 2_000))
+        stored = self.on("SQLite NORMAL", lambda backend: _requests(backend, request.durable_case, 1_500))
         yield "a request with one task, memory", Case(in_memory, "µs", at_most, 35.0, "%", none, share_added)
         yield "a request with one task, SQLite NORMAL", Case(stored, "µs", at_most, 150.0, "µs", none, added)
 
@@ -127,28 +140,28 @@ class Cases:
             with scratch(self._options) as folder:
                 return await drain.without_loop(lambda: raw.connect(folder / "raw.db", "NORMAL"))
 
-        waves = {"memory": 8, "SQLite NORMAL": 4, "PostgreSQL": 2, "Redis": 2}
+        waves = {"memory": 6, "SQLite NORMAL": 3, "PostgreSQL": 1, "Redis": 1}
         own = {name: self.on(name, partial(drain.ours, waves=count)) for name, count in waves.items()}
         times = f"x {TASKFLOW}"
         yield "enqueue to done, memory", Case(own["memory"], "/s", at_least, 5.0, times, taskflow)
         yield "enqueue to done, SQLite NORMAL", Case(own["SQLite NORMAL"], "/s", at_least, 0.3, "x raw", raw_sqlite)
-        yield "enqueue to done, PostgreSQL", Case(own["PostgreSQL"], "/s", at_least, 10_000.0, "/s")
-        yield "enqueue to done, Redis", Case(own["Redis"], "/s")
+        yield "enqueue to done, PostgreSQL", Case(own["PostgreSQL"], "/s", at_least, 10_000.0, "/s", rounds=1)
+        yield "enqueue to done, Redis", Case(own["Redis"], "/s", rounds=1)
 
     def _accepting(self) -> Iterator[tuple[str, Case]]:
         async def waiters() -> float:
             with scratch(self._options) as folder:
                 async with sqlite_journal.held(folder / "tasks.db", "NORMAL") as manager:
-                    return await sqlite_journal.waiting(partial(manager.enqueue, sqlite_journal.noop, "a@b.c"), 300)
+                    return await sqlite_journal.waiting(partial(manager.enqueue, sqlite_journal.noop, "a@b.c"), 200)
 
         async def raw_waiters() -> float:
             with scratch(self._options) as folder, raw.Committer(folder / "raw.db", "NORMAL") as committer:
-                return await sqlite_journal.waiting(committer.commit, 300)
+                return await sqlite_journal.waiting(committer.commit, 200)
 
         async def bulk() -> float:
             with scratch(self._options) as folder:
                 async with sqlite_journal.held(folder / "tasks.db", "NORMAL") as manager:
-                    return await sqlite_journal.bulk(manager, 10)
+                    return await sqlite_journal.bulk(manager, 6)
 
         async def raw_bulk() -> float:
             with scratch(self._options) as folder, closing(raw.connect(folder / "raw.db", "NORMAL")) as connection:
@@ -164,7 +177,7 @@ class Cases:
                 return await schedules.burst(manager, 0, 1.0)
 
         for name, limit in (("memory", 20.0), ("SQLite NORMAL", 100.0)):
-            case = Case(self.on(name, burst), "µs a fire", at_most, limit, "µs a fire")
+            case = Case(self.on(name, burst), "µs a fire", at_most, limit, "µs a fire", rounds=1)
             yield f"{schedules.BURST:,} schedules due at once, {name}", case
 
     def _locks(self) -> Iterator[tuple[str, Case]]:
@@ -184,8 +197,8 @@ class Cases:
         yield "a pair of a lock, SQLite NORMAL", Case(pair, "µs", at_most, 1.15, "x raw", by_hand)
         waits = {name: self.on(name, partial(_locked, lock_peers.contended)) for name in ("PostgreSQL", "Redis")}
         what = f"p99 wait of {lock_peers.CONTENDERS} for a lock"
-        yield f"{what}, PostgreSQL", Case(waits["PostgreSQL"], "ms", at_most, 2.5, "x advisory", advisory)
-        yield f"{what}, Redis", Case(waits["Redis"], "ms", at_most, 30.0, "ms")
+        yield f"{what}, PostgreSQL", Case(waits["PostgreSQL"], "ms", at_most, 2.5, "x advisory", advisory, rounds=1)
+        yield f"{what}, Redis", Case(waits["Redis"], "ms", at_most, 30.0, "ms", rounds=1)
 
 
 TASKFLOW_TASKS = next(system.counts[0] for system in SYSTEMS if system.name == TASKFLOW)
@@ -209,7 +222,7 @@ async def _locked(measure: Callable[..., Awaitable[float]], backend: Backend) ->
 
 
 async def _pairs(make: lock_peers.MakeLock) -> float:
-    return statistics.mean([await lock_peers.pair(make) for _ in range(20)])
+    return statistics.mean([await lock_peers.pair(make) for _ in range(12)])
 
 
 # -- a run ---------------------------------------------------------------------------------------------
@@ -223,7 +236,7 @@ def run(options: Options) -> Section:
         system = next(one for one in SYSTEMS if one.name == TASKFLOW)
         command: list[str | Path] = [system.python(), "-m", "benchmarks.peers.run", system.adapter, "web"]
         cases = Cases(options, urls, stack.enter_context(Peer(command, {"BENCH_FOLDER": str(folder)})))
-        found = asyncio.run(_measure(dict(cases.all()), options.rounds(2)))
+        found = asyncio.run(_measure(dict(cases.all()), options))
         waits = asyncio.run(_waits(cases, folder))
         kept = asyncio.run(opened(cases.on("SQLite NORMAL", _left))())
     section = Section("With a dashboard open", METHOD, "beside")
@@ -239,19 +252,19 @@ async def _left(backend: Backend) -> float:
         tracemalloc.stop()
 
 
-async def _measure(cases: dict[str, Case], rounds: int) -> list[Row]:
-    samples: dict[str, Sample] = {}
-    for name, case in cases.items():
-        samples |= {name: case.sample, f"{name}, open": opened(case.sample)}
-        if case.held is not None:
-            samples[f"{name}, held"] = case.held
-    found = await interleave(samples, rounds)
-    return [_row(name, case, found) for name, case in cases.items()]
+async def _measure(cases: dict[str, Case], options: Options) -> list[Row]:
+    rows: list[Row] = []
+    for name, case in cases.items():  # one after the other, so that what is compared is seconds apart
+        samples = {"open": opened(case.sample), "closed": case.sample}
+        rounds = options.rounds(case.rounds)
+        found = await interleave(samples if case.held is None else samples | {"held": case.held}, rounds)
+        rows.append(_row(name, case, found))
+    return rows
 
 
 def _row(name: str, case: Case, found: dict[str, list[float]]) -> Row:
-    own, without = found[f"{name}, open"], found[name]
-    values = own if case.held is None else case.against(own, found[f"{name}, held"])
+    own, without = found["open"], found["closed"]
+    values = own if case.held is None else case.against(own, found["held"])
     beside = f"{spread(ratios(own, without))} x without one"
     if case.held is not None:
         beside = f"{spread(values, case.unit)}; {beside}"
@@ -269,5 +282,6 @@ async def _waits(cases: Cases, folder: Path) -> list[Row]:
 
         without, own = await sample(), await opened(sample)()
         p50, p99 = (f"{percentile(without, percent):.2f} ms without one" for percent in (50, 99))
-        rows += latency.rows(f"enqueue to start, {name}", own, beside=(p50, p99))
+        limit = None if name in ("PostgreSQL", "Redis") else 1.0  # theirs is held against what others do
+        rows += latency.rows(f"enqueue to start, {name}", own, (p50, p99), limit)
     return rows

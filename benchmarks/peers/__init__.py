@@ -3,6 +3,6 @@
 A module of this package is the adapter of one system and runs in that system's environment; `catalogue` names them all.
 """
 
-from benchmarks.peers.process import Peer, PeerError, environment, script, started
+from benchmarks.peers.process import Peer, PeerError, environment, make, script, started
 
-__all__ = ["Peer", "PeerError", "environment", "script", "started"]
+__all__ = ["Peer", "PeerError", "environment", "make", "script", "started"]

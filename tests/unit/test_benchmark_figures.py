@@ -1,11 +1,12 @@
 """What the benchmarks conclude from what they measure."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import benchmarks.__main__ as main
 import pytest
-from benchmarks import growth, lists
+from benchmarks import copies, growth, lists
 from benchmarks.bars import BARS, overview, verdict
 from benchmarks.measure import Options, Row, Section, at_least, at_most
 from benchmarks.model import Demand, Load, capacity, demand, fit
@@ -80,6 +81,18 @@ def test_a_measure_that_fails_or_hangs_or_is_not_there_says_so_and_stops_no_othe
     told = [main.measure(name, Options(full=False, folder=Path())).method.split(":")[1] for name in names]
 
     assert told == [" TimeoutError", " ZeroDivisionError", " ModuleNotFoundError"]
+
+
+async def test_copies_are_as_many_as_asked_for_and_like_what_was_copied(tmp_path):
+    store = copies.sqlite(tmp_path / "tasks.db")
+    await store.backend.open()
+
+    await store.fill(3 * copies.MODEL)
+
+    assert await store.backend.counts() == {"success": 5940, "failed": 60}
+    model, copy = [await store.backend.get(copies.id_of(at, 20)) for at in (0, 1)]
+    assert model == replace(copy, id=model.id)
+    await store.backend.close()
 
 
 def test_every_bar_is_in_the_overview_of_a_run_that_measured_nothing():
