@@ -3,27 +3,25 @@
 import asyncio
 import itertools
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
 
 from fastapi import FastAPI
 
 from benchmarks.measure import Options, Row, Section, at_most, number, percentile, scratch, spread
 from benchmarks.peers.web import serve
-from benchmarks.requests_per_second import response_length, wait_until_up
+from benchmarks.requests_per_second import response_length, serving, wait_until_up
 from benchmarks.watching import HINT, STREAM, open_page
 from outlive import SqliteBackend, TaskAdmin, TaskManager, Tasks
 
 CONNECTIONS = 10
 #: Requests per second, for how many seconds.
-BUSY, QUIET = (100, 10.0), (2, 8.0)
+BUSY, QUIET = (100, 5.0), (2, 4.0)
 NOBODY, OVERVIEW, TASKS = "nobody", "the overview", "the list of tasks"
 PLACES = {OVERVIEW: "/tasks/dashboard", TASKS: "/tasks/dashboard/tasks"}
 
@@ -104,17 +102,6 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what:
     return head, await reader.readexactly(response_length(head) - len(head))
 
 
-@contextmanager
-def _serving(folder: Path) -> Iterator[Server]:
-    folder.mkdir()
-    command = [sys.executable, "-m", "benchmarks.dashboard", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Server(int(cast("IO[str]", process.stdout).readline()))
-        finally:
-            process.terminate()
-
-
 async def _stretch(servers: Mapping[str, Server], found: Mapping[str, Found], rate: int, seconds: float) -> None:
     """Load all, each watched at its place."""
     async with AsyncExitStack() as stack:
@@ -158,9 +145,13 @@ async def _measure(servers: Sequence[Server], rounds: int) -> dict[str, Found]:
 
 def run(options: Options) -> Section:
     """Watch, and do not."""
-    with scratch(options) as folder, ExitStack() as stack:
-        servers = [stack.enter_context(_serving(folder / str(at))) for at in range(1 + len(PLACES))]
-        found = asyncio.run(_measure(servers, options.rounds(3)))
+    with scratch(options) as folder:
+        folders = [folder / str(at) for at in range(1 + len(PLACES))]
+        for one in folders:
+            one.mkdir()
+        commands = {one.name: [sys.executable, "-m", "benchmarks.dashboard", str(one)] for one in folders}
+        with serving(commands) as servers:
+            found = asyncio.run(_measure([Server(one.port) for one in servers.values()], options.rounds(3)))
     alone = found[NOBODY]
     told = f"{number(percentile(alone.latencies, 99))} ms, and {spread(alone.busy, '%')} of a processor"
     section = Section("An open dashboard", METHOD, "beside", [Row("nobody watches: p99 of the requests", told)])

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
-from benchmarks.asgi import request_scope
+from benchmarks.asgi import Asking, request_scope
 from outlive import TaskAdmin, TaskManager
 
 #: Whether managers are watched; set for a whole run.
@@ -61,7 +61,7 @@ async def _listen(app: ASGIApp, changed: asyncio.Event) -> None:
         if HINT in message.get("body", b""):
             changed.set()
 
-    await app(_scope(STREAM), _Client().receive, send)
+    await app(_scope(STREAM), Asking().receive, send)
 
 
 async def _fetch(app: ASGIApp) -> bytes:
@@ -74,22 +74,9 @@ async def _fetch(app: ASGIApp) -> bytes:
                 raise RuntimeError(f"{PAGE} answered {message['status']}")
             head = b"".join(b"%b: %b\r\n" % header for header in message["headers"])
 
-    await app(_scope(PAGE), _Client().receive, send)
+    await app(_scope(PAGE), Asking().receive, send)
     return head
 
 
 def _scope(path: str) -> dict[str, object]:
     return {**request_scope(), "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
-
-
-class _Client:
-    """Asks once, and stays."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    async def receive(self) -> Message:
-        if self._asked:
-            await asyncio.Event().wait()
-        self._asked = True
-        return {"type": "http.request", "body": b"", "more_body": False}

@@ -3,7 +3,7 @@
 import asyncio
 import statistics
 import tracemalloc
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from benchmarks import (
+    dashboard,
     drain,
     latency,
     lock_peers,
@@ -27,7 +28,9 @@ from benchmarks.measure import Options, Row, Section, at_least, at_most, interle
 from benchmarks.peers import Peer
 from benchmarks.peers.web import plain
 from benchmarks.requests_peers import SYSTEMS, TASKFLOW
-from benchmarks.watching import is_open, watched
+from benchmarks.requests_per_second import BARS, Server, command_for, serving, wait_until_up
+from benchmarks.server import MEMORY, NO_TASK, NORMAL
+from benchmarks.watching import is_open, open_page, watched
 from outlive import Backend, MemoryBackend, PostgresBackend, SqliteBackend, TaskManager
 from outlive.backends.redis import RedisBackend
 from outlive.sync import Lock
@@ -237,10 +240,11 @@ def run(options: Options) -> Section:
         command: list[str | Path] = [system.python(), "-m", "benchmarks.peers.run", system.adapter, "web"]
         cases = Cases(options, urls, stack.enter_context(Peer(command, {"BENCH_FOLDER": str(folder)})))
         found = asyncio.run(_measure(dict(cases.all()), options))
+        served = list(_served(options, folder))
         waits = asyncio.run(_waits(cases, folder))
         kept = asyncio.run(opened(cases.on("SQLite NORMAL", _left))())
     section = Section("With a dashboard open", METHOD, "beside")
-    section.rows = [*found, *waits, at_most("memory, an ended record on SQLite", kept, 16.0, "bytes")]
+    section.rows = [*found, *served, *waits, at_most("memory, an ended record on SQLite", kept, 16.0, "bytes")]
     return section
 
 
@@ -271,6 +275,39 @@ def _row(name: str, case: Case, found: dict[str, list[float]]) -> Row:
     if case.row is None:
         return Row(name, spread(own, case.shown), beside)
     return case.row(name, statistics.median(values), case.limit, case.unit, spread(own, case.shown), beside)
+
+
+# -- what a server and a steady rate make --------------------------------------------------------------
+
+
+async def _rates(found: Mapping[str, Server], rounds: int) -> dict[str, list[float]]:
+    def watched_load(server: Server) -> Sample:
+        page = dashboard.Server(server.port)
+
+        async def load() -> float:
+            async with open_page(page.listen, lambda: page.fetch(dashboard.OVERVIEW)):
+                return await server.load(1.0)
+
+        return load
+
+    samples: dict[str, Sample] = {kind: partial(server.load, 1.0) for kind, server in found.items()}
+    samples |= {f"{kind}, open": watched_load(server) for kind, server in found.items() if kind != NO_TASK}
+    for server in found.values():
+        await wait_until_up(server.port)
+        await server.load(0.2)
+    return await interleave(samples, rounds)
+
+
+def _served(options: Options, folder: Path) -> Iterator[Row]:
+    commands = {kind: command_for(kind, folder, "asyncio", "dashboard") for kind in (NO_TASK, MEMORY, NORMAL)}
+    with serving(commands) as found:
+        rates = asyncio.run(_rates(found, options.rounds(1)))
+    for kind in (MEMORY, NORMAL):
+        own = rates[f"{kind}, open"]
+        share, without = ratios(own, rates[NO_TASK]), ratios(own, rates[kind])
+        beside = f"{spread(share)} x no task; {spread(without)} x without one"
+        shown = statistics.median(share), BARS[kind], "x no task", spread(own, "/s"), beside
+        yield at_least(f"requests per second, one task, {kind}", *shown)
 
 
 async def _waits(cases: Cases, folder: Path) -> list[Row]:
