@@ -15,6 +15,7 @@ from outlive.backends.urls import backend_from
 from outlive.core.filter import EVERYTHING, Page
 from outlive.core.moves import AskCancel, Fire, Log
 from outlive.core.schedule import ScheduleEntry
+from outlive.errors import BackendInDoubtError
 from outlive.ports import WORK, Wanted
 
 SLOT = NOW + 60.25
@@ -108,46 +109,41 @@ async def test_what_was_claimed_and_not_answered_is_not_lost(backend, proxy, ins
 
 
 @pytest.mark.parametrize("instant", ["before", "after"])
-async def test_what_was_refused_is_not_there_and_what_had_to_land_landed_once(backend, proxy, instant):
-    """The server is away for longer than anybody waits; the journal refuses new tasks and keeps what has happened."""
+@pytest.mark.parametrize("word", [b"first", b"COMMIT"])
+async def test_a_batch_stays_in_doubt_until_the_server_is_back(backend, proxy, instant, word):
+    """The server is away for longer than anybody waits; the batch may take one statement or several."""
+    await backend.register([ScheduleEntry("hourly", FUNC, "r", SLOT)], NOW)
     await applied(backend, enqueue("runs", owner="me", started_at=NOW))
-    settle, line = succeed("runs"), Log("runs", 1, NOW, "info", "x")
-    setattr(proxy, f"breaks_{instant}", on(b"refused-1"))
+    moves = [enqueue("first", owner="me"), Log("runs", 1, NOW, "info", "x"), succeed("runs")]
+    if word == b"COMMIT":
+        moves += [Fire("t-1", "hourly", SLOT, SLOT + 60, NOW, SLOT), enqueue("t-1", owner="me", schedule="hourly")]
+    setattr(proxy, f"breaks_{instant}", on(word))
     proxy.is_open = False
 
-    with pytest.raises(BackendUnavailableError, match="it is tried again"):
-        await backend.apply([enqueue("refused-1", owner="me"), line, settle])
-    with pytest.raises(BackendUnavailableError):
-        await backend.apply([line, settle, enqueue("refused-2")])
+    with pytest.raises(BackendInDoubtError, match="it is tried again") as told:
+        await backend.apply(moves)
+    with pytest.raises(BackendInDoubtError):
+        await told.value.ask_again()
     proxy.is_open = True
 
-    assert list(await backend.apply([line, settle, enqueue("later")])) == [True, True, True]
-    assert await backend.get("refused-1") is None
-    assert await backend.get("refused-2") is None
+    assert list(await told.value.ask_again()) == [True] * len(moves)
+    assert list(await backend.apply([start("first")])) == [True]
     record = await given(backend, "runs")
     assert (record.status, len(record.logs)) == (TaskStatus.SUCCESS, 1)
-
-
-@pytest.mark.parametrize("instant", ["before", "after"])
-async def test_a_slot_whose_firing_was_not_answered_becomes_one_run(backend, proxy, instant):
-    await backend.register([ScheduleEntry("hourly", FUNC, "r", SLOT)], NOW)
-    run = enqueue("t-1", owner="me", schedule="hourly", started_at=NOW)
-    setattr(proxy, f"breaks_{instant}", on(b"COMMIT"))
-    proxy.is_open = False
-
-    with pytest.raises(BackendUnavailableError):
-        await backend.apply([Fire("t-1", "hourly", SLOT, SLOT + 60, NOW, SLOT), run])
-    proxy.is_open = True
-    await backend.apply([enqueue("later", owner="me")])
-
     [state] = await backend.schedules()
-    if instant == "before":
-        assert state.next_at == SLOT
-        assert await backend.get("t-1") is None
-    else:
-        assert (state.next_at, state.last_id) == (SLOT + 60, "t-1")
-        record = await given(backend, "t-1")
-        assert (record.status, record.owner) == (TaskStatus.PENDING, None), "anybody may run it"
+    assert state.last_id == ("t-1" if word == b"COMMIT" else None)
+
+
+async def test_a_server_that_is_away_refuses_and_keeps_nothing(backend, proxy):
+    proxy.is_open = False
+    proxy.cut()
+    await until(lambda: proxy.talks == 0)
+    with pytest.raises(BackendUnavailableError) as told:
+        await backend.apply([enqueue("t-1")])
+    assert not isinstance(told.value, BackendInDoubtError)
+
+    proxy.is_open = True
+    assert await backend.get("t-1") is None
 
 
 async def test_hints_come_again_after_the_connection_was_lost(backend, proxy, tmp_path):
@@ -201,8 +197,9 @@ async def test_a_manager_among_cuts_at_random_instants(proxy, seed):
     assert proxy.broken > 12
     assert len(ran) == len(set(ran)), "some ran twice"
     assert set(accepted.values()) <= records.keys(), "some are lost"
-    assert {record.status for record in records.values()} == {TaskStatus.SUCCESS}
-    assert len(records) == len(ran)
+    assert {records[task_id].status for task_id in accepted.values()} == {TaskStatus.SUCCESS}
+    taken_back = [record for record in records.values() if record.status is TaskStatus.CANCELLED]
+    assert len(records) == len(ran) + len(taken_back)
 
 
 async def _patiently(look):

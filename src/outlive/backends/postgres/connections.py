@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ Connection = asyncpg.pool.PoolConnectionProxy
 Row = asyncpg.Record
 
 T = TypeVar("T")
+Work = Callable[[Connection], Awaitable[T]]
 
 
 class Connections:
@@ -166,23 +167,28 @@ class Lane:
         self._connection: Connection | None = None
         self._going: set[asyncio.Task[Any]] = set()
 
-    async def run(self, work: Callable[[Connection], Awaitable[T]], once_more: Callable[[], bool] = lambda: False) -> T:
-        """Do `work` with the connection; raises errors of outlive where the server is the reason.
+    async def run(self, work: Work[T], once_more: Callable[[], bool] = lambda: False) -> T:
+        """Do `work` with the connection when its turn has come; see `in_turn`."""
+        return await asyncio.shield(self.begin(lambda: self.in_turn(work, once_more)))
 
-        Where it was refused and `once_more()` says so, it is tried again at once, by another connection.
-        """
+    def begin(self, work: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
+        """Do something that goes on until its end; nobody may cancel what is returned."""
         self._connections.check()
-        going = asyncio.ensure_future(self._in_turn(work, once_more))
+        going = asyncio.ensure_future(work())
         self._going.add(going)
         going.add_done_callback(self._over)
-        return await asyncio.shield(going)
+        return going
 
     def _over(self, going: "asyncio.Task[Any]") -> None:
         self._going.discard(going)
         if not going.cancelled():
             going.exception()  # whoever asked may have gone
 
-    async def _in_turn(self, work: Callable[[Connection], Awaitable[T]], once_more: Callable[[], bool]) -> T:
+    async def in_turn(self, work: Work[T], once_more: Callable[[], bool]) -> T:
+        """Do `work` with the connection; raises errors of outlive where the server is the reason.
+
+        Where it was refused and `once_more()` says so, it is tried again at once, by another connection.
+        """
         async with self._turn:
             try:
                 return await self._run(work)
@@ -191,7 +197,7 @@ class Lane:
                     raise
             return await self._run(work)
 
-    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _run(self, work: Work[T]) -> T:
         connection = await self._connected()
         try:
             return await work(connection)

@@ -2,22 +2,20 @@
 
 A connection can be lost between the commit of a batch and its answer. Each batch leaves a note in its own transaction
 (`moves/mark.sql`), and so does each claim; it is looked up there by another connection. While that is not possible the
-batch stays in doubt: the next one settles it first. What the journal refused meanwhile is taken back, for its callers
-were told so; what it brings again is answered as the note says and not done twice.
+batch stays in doubt, and whoever brought it asks again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from outlive.backends.postgres.batches import Batch
 from outlive.backends.postgres.connections import Connection, Lane, Row
 from outlive.backends.postgres.faults import COLLISIONS, is_lost
 from outlive.backends.postgres.statements import query
-from outlive.core.moves import Enqueue, Move
-from outlive.errors import BackendUnavailableError
+from outlive.core.moves import Move
+from outlive.errors import BackendInDoubtError, BackendUnavailableError
 from outlive.ports import Rescue
 
 #: How often a batch is tried again that was in the way of another transaction.
@@ -29,14 +27,6 @@ _LOOK = 0.02
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """A batch of which nobody knows whether it took effect, and the server's process that may still be at it."""
-
-    batch: Batch
-    process: int
-
-
 class Writer:
     """Applies batches in the order of asking; `ahead` says how far the server's clock is ahead."""
 
@@ -45,52 +35,49 @@ class Writer:
         self._name = name
         self._ahead = ahead
         self._seq = 0
-        self._doubt: _Doubt | None = None
 
-    async def apply(self, moves: Sequence[Move]) -> Sequence[bool]:
+    def apply(self, moves: Sequence[Move]) -> Awaitable[Sequence[bool]]:
         """Apply the moves as one transaction; raises `BackendUnavailableError` where nothing was changed.
 
-        It also does so where nobody can know yet. Moves that are not given again by the next call count as refused.
+        `BackendInDoubtError` where nobody can know yet; until that is known, nothing else may be applied.
         """
-        return await self._lane.run(lambda connection: self._apply(connection, moves), lambda: self._doubt is not None)
-
-    async def _apply(self, connection: Connection, moves: Sequence[Move]) -> Sequence[bool]:
-        known = await self._settle_doubt(connection, moves)
-        rest = [move for move in moves if id(move) not in known] if known else moves
-        answers = iter(await self._write(connection, rest) if rest else ())
-        return [known[id(move)] if id(move) in known else next(answers) for move in moves]
-
-    async def _write(self, connection: Connection, moves: Sequence[Move]) -> list[bool]:
         self._seq += 1
         batch = Batch(moves, self._ahead(), self._name, self._seq)
+        return self._lane.begin(_Sending(self._lane, self._name, batch).send)
+
+
+class _Sending:
+    """A batch on its way; it takes effect once, however often it is sent."""
+
+    def __init__(self, lane: Lane, name: str, batch: Batch) -> None:
+        self._lane = lane
+        self._name = name
+        self._batch = batch
+        # The server's process that may still be at it, or be through.
+        self._doubt: int | None = None
+
+    async def send(self) -> Sequence[bool]:
+        """Its answers."""
+        try:
+            return await self._lane.in_turn(self._apply, lambda: self._doubt is not None)
+        except BackendUnavailableError as error:
+            if self._doubt is None:
+                raise
+            raise BackendInDoubtError(str(error), lambda: self._lane.begin(self.send)) from error
+
+    async def _apply(self, connection: Connection) -> Sequence[bool]:
+        if self._doubt is not None:
+            note = await note_of(connection, self._name, self._doubt)
+            self._doubt = None
+            if note is not None and note["seq"] == self._batch.seq:
+                return self._batch.answers(note["places"])
         process = connection.get_server_pid()
         try:
-            return await unhindered(lambda: batch.apply(connection))
+            return await unhindered(lambda: self._batch.apply(connection))
         except Exception as error:
             if is_lost(error):
-                self._doubt = _Doubt(batch, process)
+                self._doubt = process
             raise
-
-    async def _settle_doubt(self, connection: Connection, moves: Sequence[Move]) -> dict[int, bool]:
-        """What the batch in doubt came to, for those of its moves that are here again."""
-        if self._doubt is None:
-            return {}
-        batch = self._doubt.batch
-        note = await note_of(connection, self._name, self._doubt.process)
-        if note is None or note["seq"] != batch.seq:
-            self._doubt = None
-            return {}
-        again = {id(move) for move in moves}
-        await self._take_back([move for move in batch.moves if id(move) not in again], connection)
-        self._doubt = None
-        effects = zip(batch.moves, batch.answers(note["places"]), strict=True)
-        return {id(move): effect for move, effect in effects if id(move) in again}
-
-    async def _take_back(self, refused: Sequence[Move], connection: Connection) -> None:
-        ids = [move.id for move in refused if isinstance(move, Enqueue)]
-        if ids:
-            await connection.execute(query("undo_refused").text, ids)
-            await connection.execute(query("free_refused").text, ids)
 
 
 class Claims:
