@@ -14,6 +14,7 @@ _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 _NAMES = [field.name for field in fields(TaskRecord)]
 _STATUS, _TAGS, _PROGRESS = map(_NAMES.index, ("status", "tags", "progress"))
+_STATUSES = {status.value: status for status in TaskStatus}
 #: What a backend without booleans has as numbers.
 _FLAGS = tuple(map(_NAMES.index, ("recoverable", "requeue_on_interrupt", "cancel_requested")))
 _OUTCOME = [field.name for field in fields(AttemptRecord)].index("outcome")
@@ -36,7 +37,7 @@ def whole_record_of(
 
 def _values(columns: Iterable[Any]) -> list[Any]:
     values = list(columns)
-    values[_STATUS] = TaskStatus(values[_STATUS])
+    values[_STATUS] = _STATUSES[values[_STATUS]]
     values[_TAGS] = json.loads(values[_TAGS]) if values[_TAGS] else _NO_TAGS
     values[_PROGRESS] = Progress.of(values[_PROGRESS])
     for flag in _FLAGS:

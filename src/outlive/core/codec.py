@@ -5,11 +5,12 @@ accepted. There is no fallback: no `repr`, no pickle.
 """
 
 import inspect
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast, get_type_hints
+
+from pydantic_core import from_json
 
 from outlive.core.cipher import Cipher, NoCipher
 from outlive.core.values import AnnotatedCodec, KeywordsCodec, PlainCodec, PositionalsCodec, ValueCodec
@@ -31,7 +32,9 @@ class ArgumentsCodec:
         self._signature = signature
         self._codecs = {name: _codec_of(p, hints) for name, p in signature.parameters.items()}
         self._in_order = tuple(self._codecs.values())
-        self._is_variadic = any(p.kind in _VARIADIC for p in signature.parameters.values())
+        kinds = [p.kind for p in signature.parameters.values()]
+        self._is_variadic = any(kind in _VARIADIC for kind in kinds)
+        self._is_by_position = all(kind is _P.POSITIONAL_OR_KEYWORD for kind in kinds)
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """The arguments of a call that the function accepts, as text.
@@ -60,6 +63,8 @@ class ArgumentsCodec:
                     f"the function no longer has a parameter {name!r}; keep it, unused, until such tasks have run"
                 )
             values[name] = codec.decode(stored)
+        if self._is_by_position and len(values) == len(self._codecs):
+            return tuple([values[name] for name in self._codecs]), {}
         self._complete(values)
         bound = inspect.BoundArguments(self._signature, values)
         return bound.args, bound.kwargs
@@ -99,7 +104,7 @@ def _codec_of(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> ValueCo
 
 def _members(text: str) -> dict[str, Any]:
     try:
-        stored = json.loads(text)
+        stored = from_json(text)
     except ValueError as error:
         raise TaskArgumentError(f"the stored arguments cannot be read: {error}") from error
     if not isinstance(stored, dict):

@@ -151,6 +151,8 @@ class AnnotatedCodec:
 
     def decode(self, stored: Any) -> Any:
         """The value from parsed JSON; `TaskArgumentError` where the annotation no longer accepts it."""
+        if type(stored) in self._simple:
+            return stored
         try:
             return self._load(stored)
         except TaskArgumentError:
@@ -202,7 +204,7 @@ class PlainCodec:
         try:
             text = to_text(value)
             text.encode()
-            is_same = same(json.loads(text), value)
+            is_same = same(from_json(text), value)
         except UnicodeEncodeError as error:
             raise TaskArgumentError(f"argument {self._name!r} ({_type_of(value)}): {_NOT_TEXT}") from error
         except (TypeError, ValueError, RecursionError) as error:
