@@ -223,6 +223,23 @@ async def test_a_server_that_is_restarted_loses_and_doubles_nothing(own_server, 
     assert sorted(ran) == list(range(800))
 
 
+async def test_a_crash_just_after_a_claim_leaves_each_record_to_somebody(own_server):
+    """A claim does not wait for the disk, so it may be undone; then its start has no effect."""
+    backend = backend_from(own_server.url)
+    await backend.open()
+    ids = [f"t-{number:02}" for number in range(20)]
+    await applied(backend, *map(enqueue, ids))
+
+    claimed = [(await backend.claim(Wanted("me", [FUNC], 1, NOW))).records[0].id for _ in ids]
+    await asyncio.to_thread(own_server.restart)
+    started = await backend.apply([start(task_id, owner="me") for task_id in claimed])
+    again = [record.id for record in (await backend.claim(Wanted("other", [FUNC], 100, NOW))).records]
+
+    assert claimed == ids
+    assert sorted([*again, *(one for one, is_mine in zip(claimed, started, strict=True) if is_mine)]) == ids
+    await backend.close()
+
+
 # -- schema --------------------------------------------------------------------------------------
 
 
