@@ -9,6 +9,7 @@ from datetime import datetime
 from outlive.admin.parts import in_parts
 from outlive.core.record import TaskRecord
 
+_FRAME_BEGINS = '  File "'
 _FRAME = re.compile(r'^ {2}File "(?P<file>.+)", line \d+, in (?P<name>.+)$', re.MULTILINE)
 #: What differs from one failure to the next: numbers, ids, addresses, quoted values.
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|'[^']*'|\"[^\"]*\"|\d+", re.IGNORECASE)
@@ -79,5 +80,11 @@ def _failure(name: str, records: list[TaskRecord]) -> Failure:
 
 def _place(stacktrace: str | None) -> str:
     # Without line numbers: a deploy that moves lines must not make it another failure.
-    frames = _FRAME.findall(stacktrace or "")
-    return ":".join(frames[-1]) if frames else ""
+    text = stacktrace or ""  # looked through from its end: to find all frames takes longer than all else here
+    end = text.rfind(_FRAME_BEGINS)
+    while end >= 0:
+        frame = _FRAME.match(text, end)
+        if frame is not None:
+            return ":".join(frame.groups())
+        end = text.rfind(_FRAME_BEGINS, 0, end)
+    return ""

@@ -40,10 +40,10 @@ class InstanceView:
     records: list[TaskRecord]
 
 
-async def list_instances(desk: Desk) -> list[InstanceView]:
-    """All of them, those that are alive first."""
+async def list_instances(desk: Desk, statuses: frozenset[TaskStatus] = LIVE) -> list[InstanceView]:
+    """All of them with what they hold in these statuses, those that are alive first."""
     now = datetime.now(UTC)
-    live = await newest(desk.manager, TaskFilter(statuses=LIVE), LOOK)
+    live = await newest(desk.manager, TaskFilter(statuses=statuses), LOOK)
     counts = Counter((record.owner, record.status) for record in live)
     busy = Counter((record.owner, record.executor) for record in live if record.status is TaskStatus.RUNNING)
     views: list[InstanceView] = []

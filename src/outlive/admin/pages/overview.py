@@ -49,7 +49,7 @@ class OverviewPage:
             success_rate=success / (success + failed) if success + failed else None,
             coming=await self._coming(),
             queues=await self._queues(),
-            instances=(await list_instances(desk))[:_FEW],
+            instances=(await list_instances(desk, frozenset({TaskStatus.RUNNING})))[:_FEW],
             **await self._figures(),
         )
 
