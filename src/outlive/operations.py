@@ -154,7 +154,7 @@ class Operations(Schedules):
 
         It finishes what it runs, gives back what waits in it, accepts what its requests schedule for the others, and
         fires no schedule. What only it can run it still runs: tasks that are not stored or not declared,
-        `after_route`, and intervals whose runs hold a lock or a leadership.
+        `after_route`, and intervals whose runs hold a lock. A leadership goes to an instance that waits for it.
         """
         return await self.runtime.duty.ask(instance, draining=True)
 

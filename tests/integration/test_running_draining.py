@@ -5,6 +5,7 @@ from support.recording import Gate, Trail
 from support.waiting import ended, record_of, turns, until
 
 from outlive import QueueConfig, TaskStatus
+from outlive.sync import LeaderElection
 
 
 def id_of(manager):
@@ -123,3 +124,33 @@ async def test_it_fires_no_schedule_and_begins_no_interval_and_runs_what_only_it
         await manager.resume_instance(id_of(manager))
         clock.advance(60)
         await until(lambda: {"slot", "turn"} <= set(ran[2:]))
+
+
+async def test_the_interval_of_a_leader_goes_on_in_another_instance(shared):
+    managers, trails = (shared.instance(), shared.instance()), (Trail(), Trail())
+    for manager, trail in zip(managers, trails, strict=True):
+        leader = LeaderElection("cleanup")
+        manager.add_task(leader)
+        manager.interval(seconds=10, leader=leader, name="cleanup")(_marks(trail))
+
+    async def some(*wanted):
+        shared.clock.advance(0.5)
+        await turns()
+        return any(wanted)
+
+    async with managers[0], managers[1]:
+        await until(lambda: some(*trails))
+        leading = 0 if trails[0] else 1
+        await managers[leading].drain_instance(id_of(managers[leading]))
+        await until(lambda: some(trails[1 - leading]))
+        before = len(trails[leading])
+        trails[1 - leading].clear()
+        await until(lambda: some(trails[1 - leading]))
+        assert len(trails[leading]) == before
+
+
+def _marks(trail):
+    async def clean() -> None:
+        trail.mark("cleaned")
+
+    return clean

@@ -53,9 +53,57 @@ async def test_one_leads_and_the_other_follows_at_once_when_it_stops(backends):
     await two.shutdown()
 
 
+async def _lease(leader):
+    (lease,) = await leader._near.backend.leases.held(time.time(), "leader:service")
+    return lease
+
+
 async def _has_waiter(leader):
-    found = await leader._near.backend.leases.held(time.time(), "leader:service")
-    return bool(found) and bool(found[0].waiting)
+    return bool((await _lease(leader)).waiting)
+
+
+async def _has_renewed(leader):
+    """A condition that holds once the leadership was renewed twice from now on."""
+    ends = {(await _lease(leader)).expires_at}
+
+    async def has():
+        ends.add((await _lease(leader)).expires_at)
+        return len(ends) > 2
+
+    return has
+
+
+async def test_a_drained_instance_leads_on_until_one_at_work_waits_to_lead(backends):
+    (one, first), (two, second) = (candidate(backend, retry_interval=0.05) for backend in backends)
+    async with one:
+        await first.wait_for_leader()
+        token = first.fencing_token
+        assert await one.drain_instance(one.runtime.process.instance.id)
+        await until(await _has_renewed(first))
+        assert first.fencing_token == token
+
+        async with two:
+            await second.wait_for_leader()
+            assert not first.is_leader()
+            assert (await _lease(second)).waiting == ()
+            assert await two.drain_instance(two.runtime.process.instance.id)
+            await until(await _has_renewed(second))
+            assert second.is_leader()
+
+            assert await one.resume_instance(one.runtime.process.instance.id)
+            await first.wait_for_leader()
+
+
+async def test_a_drained_leader_finishes_what_it_leads(backends):
+    (one, first), (two, second) = (candidate(backend, retry_interval=0.05) for backend in backends)
+    async with one, two:
+        await first.wait_for_leader()
+        await until(lambda: _has_waiter(second))
+        async with first.lead():
+            assert await one.drain_instance(one.runtime.process.instance.id)
+            await until(await _has_renewed(first))
+            assert first.is_leader()
+        await second.wait_for_leader()
 
 
 async def test_after_a_crash_another_leads_when_the_lease_ends(backends):

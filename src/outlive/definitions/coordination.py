@@ -1,6 +1,7 @@
 """Which manager's backend the locks of a request, a task or an `async with manager` block work with."""
 
 import asyncio
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,8 @@ class Coordination(NamedTuple):
     clock: Clock
     #: Where threads send what they ask.
     loop: asyncio.AbstractEventLoop | None = None
+    #: Whether this instance is to leave to others what they can do.
+    is_off_duty: Callable[[], bool] = lambda: False
 
 
 class Coordinated(Protocol):

@@ -43,7 +43,7 @@ class Control:
         self._journal = journal
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
-        self.coordination = Coordination(backend, process.clock, self._loop)
+        self.coordination = Coordination(backend, process.clock, self._loop, lambda: process.duty.is_off)
         self.dispatcher: Dispatcher | None = None
         self.claimer: Claimer | None = None
         self.deferred: DeferredJournal | None = None

@@ -175,6 +175,8 @@ class LeaderElection:
         try:
             while True:
                 again = await self._ask(near)
+                if self._fence and near.is_off_duty():
+                    await self._give_way(near)
                 if self._untold:  # in the background: leading does not depend on it
                     in_background(self._note_changes(near), f"noting what became of {self._spec.key}")
                 await self._pause(near, again)
@@ -182,6 +184,16 @@ class LeaderElection:
             self._lose("stopped", "released")  # before anybody else can lead
             with suppress(BackendError, TimeoutError):  # the log has it, and the lease ends by itself
                 await finish(partial(self._step_down, near), f"giving up {self._spec.key}", self._backend_timeout)
+
+    async def _give_way(self, near: Coordination) -> None:
+        """Let whoever waits have a leadership that no block needs; what fails is tried again at the next turn."""
+        leases = near.backend.leases
+        with suppress(BackendError, TimeoutError):
+            async with asyncio.timeout(self._backend_timeout):
+                held = await leases.held(near.clock.now(), self._spec.key)
+                if not self._guards and any(one.waiting for one in held):
+                    self._lose("its instance takes no new work", "released")
+                    await leases.drop(self._spec.key, self._holder, near.clock.now())
 
     async def _step_down(self, near: Coordination) -> None:
         await self._note_changes(near)
@@ -200,11 +212,10 @@ class LeaderElection:
         # All that follows counts from the request: the lease may have begun long before the answer is here.
         asked = near.clock.now()
         again = asked + self._retry
+        wait = 0.0 if near.is_off_duty() else self._seconds
         try:
             async with asyncio.timeout(self._backend_timeout):
-                lease = await near.backend.leases.take(
-                    self._spec.key, self._holder, self._seconds, asked, wait=self._seconds
-                )
+                lease = await near.backend.leases.take(self._spec.key, self._holder, self._seconds, asked, wait)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next try may succeed; the deadline runs on
             self._report(asked, error)
             return again
