@@ -77,6 +77,17 @@ async def test_a_drop_comes_after_the_take_whose_caller_was_cancelled(leases):
     assert list(await leases.held(NOW)) == []
 
 
+async def test_what_a_cancelled_caller_asked_for_is_done_in_its_turn(leases):
+    for number in range(30):
+        taking = asyncio.ensure_future(leases.take("k", f"h{number}", 10, NOW))
+        dropping = asyncio.ensure_future(leases.drop("k", f"h{number}", NOW))
+        await turns(1 + number % 3)
+        dropping.cancel()
+
+        assert not await leases.renew("k", f"h{number}", 10, NOW)
+        assert (await taking).holder == f"h{number}"
+
+
 async def test_turns_come_in_the_order_of_asking(leases):
     await leases.take("k", "a", 10, NOW)
     for name in "bcd":

@@ -201,6 +201,16 @@ async def test_a_pool_that_is_too_small_lets_everybody_wait_for_it(proxy, prefix
     await backend.close()
 
 
+async def test_an_answer_that_nobody_waits_for_is_not_taken_for_another(backend):
+    await applied(backend, enqueue("t"))
+    for number in range(50):
+        asking = asyncio.ensure_future(backend.get("t"))
+        await turns(number % 5)
+        asking.cancel()
+
+        assert await backend.counts() == {TaskStatus.PENDING: 1}
+
+
 async def test_a_connection_that_broke_while_nothing_was_said_is_not_used_again(backend, proxy):
     heard = []
     backend.notifier.listen(LEASE, heard.append)
@@ -210,7 +220,7 @@ async def test_a_connection_that_broke_while_nothing_was_said_is_not_used_again(
     assert await backend._link.run("counts", {}, repeats=0) is not None
 
 
-@pytest.mark.parametrize("options", [{}, {"decode_responses": True}, {"protocol": 3}], ids=str)
+@pytest.mark.parametrize("options", [{"socket_timeout": 7}, {"decode_responses": True}, {"protocol": 3}], ids=str)
 async def test_a_client_of_the_application(prefix, options):
     client = Redis.from_url(server_url(), **options)
     backend = RedisBackend(client=client, prefix=prefix)
@@ -224,6 +234,9 @@ async def test_a_client_of_the_application(prefix, options):
     await backend.close()
 
     assert await client.ping(), "it is the application's to close"
+    connection = await client.connection_pool.get_connection()
+    assert connection.socket_timeout == client.connection_pool.make_connection().socket_timeout
+    await client.connection_pool.release(connection)
     await client.aclose()
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from uuid import uuid4
 
 import pytest
@@ -110,6 +112,22 @@ async def _accepted(manager, task):
 
 async def _is_announced(manager):
     return [state.instance.id for state in await manager.backend.instances()] == [manager.runtime.process.instance.id]
+
+
+async def test_a_server_that_stands_still_is_waited_for_no_longer_than_was_said():
+    with own_server(save="") as server:
+        backend = await open_on(server.connection_url, socket_timeout=0.3)
+        assert backend._link is not None
+        pid = int((await backend._link.command("INFO", "server")).partition(b"process_id:")[2].split()[0])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(BackendUnavailableError, match="not known whether"):
+                await backend._link.run("counts", {})
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+        assert await backend.counts() == {}
+        await backend.close()
 
 
 async def test_a_replica_is_refused_with_the_remedy():

@@ -33,7 +33,7 @@ class RedisLeases:
         self._watches = Watches()
         self._looking: asyncio.Task[None] | None = None
         #: For each holder what was asked last, while that is on its way.
-        self._last: dict[str, asyncio.Task[Any]] = {}
+        self._last: dict[str, asyncio.Future[None]] = {}
         self._sweep_at = 0.0
         notifier.listen(LEASE, self._hear)
 
@@ -91,8 +91,10 @@ class RedisLeases:
     async def close(self) -> None:
         """Let what was asked come to its end."""
         loop = asyncio.get_running_loop()
-        asked = [*self._last.values(), *([] if self._looking is None else [self._looking])]
-        if here := [task for task in asked if task.get_loop() is loop]:
+        asked: list[asyncio.Future[Any]] = [*self._last.values()]
+        if self._looking is not None:
+            asked.append(self._looking)
+        if here := [one for one in asked if one.get_loop() is loop]:
             await asyncio.wait(here)
 
     # -- asking ----------------------------------------------------------------------------------
@@ -113,16 +115,26 @@ class RedisLeases:
 
     async def _in_turn(self, holder: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do one thing after the other for a holder, also where who asked is cancelled: they go by many connections."""
-        task = asyncio.create_task(_after(self._last.get(holder), work()))
-        self._last[holder] = task
-        task.add_done_callback(lambda done: self._forget(holder, done))
-        return await asyncio.shield(task)
+        link, before, turn = self._link(), self._last.get(holder), asyncio.get_running_loop().create_future()
+        self._last[holder] = turn
+        rest: asyncio.Task[T] | None = None
+        try:
+            return await _after([before], work)
+        except asyncio.CancelledError:
+            # It is on its way or was never sent. Done twice for a holder it does no harm.
+            rest = asyncio.create_task(_after([before, link.last_left], work), name="outlive lease of nobody")
+            rest.add_done_callback(lambda done: self._end(holder, turn, done))
+            raise
+        finally:
+            if rest is None:
+                self._end(holder, turn)
 
-    def _forget(self, holder: str, done: asyncio.Task[Any]) -> None:
-        if self._last.get(holder) is done:
+    def _end(self, holder: str, turn: asyncio.Future[None], rest: asyncio.Task[Any] | None = None) -> None:
+        turn.set_result(None)
+        if self._last.get(holder) is turn:
             del self._last[holder]
-        if not done.cancelled():
-            done.exception()  # whoever asked may be gone; it has been seen
+        if rest is not None and not rest.cancelled():
+            rest.exception()  # whoever asked is gone; it has been seen
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -137,7 +149,7 @@ class RedisLeases:
             self._watches.call(await self._link().ask("lease_called", {"holders": self._watches.names()}))
 
 
-async def _after(before: asyncio.Task[Any] | None, work: Awaitable[T]) -> T:
-    if before is not None:
-        await asyncio.wait([before])
-    return await work
+async def _after(before: Sequence[asyncio.Future[Any] | None], work: Callable[[], Awaitable[T]]) -> T:
+    if waited := [one for one in before if one is not None]:
+        await asyncio.wait(waited)
+    return await work()

@@ -6,7 +6,7 @@ from typing import Any
 
 import ormsgpack
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from outlive.backends.redis import faults
 from outlive.backends.redis.connections import Connections
@@ -31,6 +31,9 @@ class Link:
     def __init__(self, client: "Redis", prefix: str) -> None:
         self._client: Any = client
         self._connections = Connections(client.connection_pool)
+        self._left: set[asyncio.Task[None]] = set()
+        #: The newest answer that is still read though who asked was cancelled.
+        self.last_left: asyncio.Task[None] | None = None
         self.prefix = f"{{{prefix}}}"
         self.channel = f"{self.prefix}:hints"
         self.where = where(client)
@@ -74,16 +77,56 @@ class Link:
 
     async def _command(self, words: Sequence[Any]) -> Any:
         connection = await self._connection()
+        is_sent = is_left = False
         try:
-            await connection.send_command(*words)
-            return await connection.read_response(disable_decoding=True)
+            async with asyncio.timeout(self._connections.patience):
+                await connection.send_command(*words)
+                is_sent = True
+                return await self._answer(connection)
+        except asyncio.CancelledError as error:
+            is_left = is_sent
+            if is_left:
+                self._leave(connection)
+            else:
+                await self._give_up(connection, error)
+            raise
         except NoScriptError:
             raise
         except BaseException as error:
             await self._give_up(connection, error)
             raise
         finally:
+            if not is_left:
+                await self._connections.give(connection)
+
+    def _leave(self, connection: Any) -> None:
+        """Have the answer read for which nobody waits any more."""
+        task = self.last_left = asyncio.create_task(self._read_out(connection), name="outlive answer of Redis")
+        self._left.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, read: asyncio.Task[None]) -> None:
+        self._left.discard(read)
+        if self.last_left is read:
+            self.last_left = None
+
+    async def _read_out(self, connection: Any) -> None:
+        try:
+            async with asyncio.timeout(self._connections.patience):
+                await self._answer(connection)
+        except ResponseError:
+            pass  # an answer like another
+        except faults.TROUBLE:
+            await connection.disconnect(nowait=True)
+        except asyncio.CancelledError:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
             await self._connections.give(connection)
+
+    async def _answer(self, connection: Any) -> Any:
+        # Kept where the reading is cancelled: it can be gone on with.
+        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
 
     def pubsub(self) -> Any:
         """A subscription of its own: a `PubSub` of the client."""
@@ -91,6 +134,10 @@ class Link:
 
     async def close(self) -> None:
         """Let go of what the pool of the client has lent."""
+        if left := [task for task in self._left if task.get_loop() is asyncio.get_running_loop()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
         await self._connections.close()
 
     async def _connection(self) -> Any:

@@ -33,9 +33,10 @@ local function packed(lease)
     return {lease.key, lease.holder, lease.fence, lease.taken_at, lease.expires_at}
 end
 
-local function keep_until(lease, at)
+-- Let the lease end at a moment; what else is written of it follows as fields and values.
+local function keep_until(lease, at, ...)
     lease.expires_at = precise(at)
-    call('hset', P .. 'lease:' .. lease.key, 'expires_at', lease.expires_at)
+    call('hset', P .. 'lease:' .. lease.key, 'expires_at', lease.expires_at, ...)
     call('zadd', P .. 'leases', lease.expires_at, lease.key)
 end
 
@@ -85,8 +86,8 @@ local function grant_next(key, asking, seconds)
         return nil
     end
     local lease = {key = key, holder = holder, fence = call('incr', P .. 'token'), taken_at = asked.now}
-    call('hset', P .. 'lease:' .. key, 'holder', holder, 'fence', lease.fence, 'taken_at', lease.taken_at)
-    keep_until(lease, now + (holder == asking and seconds or HANDOVER))
+    local ends = now + (holder == asking and seconds or HANDOVER)
+    keep_until(lease, ends, 'holder', holder, 'fence', lease.fence, 'taken_at', lease.taken_at)
     if holder ~= asking then
         call('publish', P .. 'hints', '- lease ' .. holder)
     end
