@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from outlive.core.moves import (
@@ -32,6 +33,9 @@ to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 #: What `scripts/find.lua` and `rows.py` take for granted.
 USUAL_QUEUE, USUAL_SOURCE = "default", "manual"
+
+#: For so many kinds of records what they have in common is kept as text: there are few kinds and many records.
+_KINDS = 1024
 
 
 def wire(move: Move, ahead: float) -> _Wire:
@@ -70,43 +74,60 @@ def _enqueue(move: Enqueue, ahead: float) -> _Wire:
 
 def _fields(move: Enqueue, ahead: float) -> list[str]:
     """What scripts ask for, and what changes; only what is not as usual."""
-    fields = ["status", "pending", "func", move.func, "run_at", repr(move.run_at + ahead)]
+    fields = ["status", "pending", "run_at", repr(move.run_at + ahead)]
+    flags = {"recoverable": move.recoverable, "repeatable": move.requeue_on_interrupt}
+    fields += _common_fields(move.func, move.queue, move.source, move.priority, **flags)
     if move.started_at is not None:
         fields[1] = "running"
         fields += "fence", "1", "attempts", "1", "started", repr(move.started_at + ahead)
     elif move.rejected is not None:
         fields[1] = "rejected"
         fields += "ended", repr(move.created_at + ahead), "reason", move.rejected
-    for name, value, usual in (
-        ("owner", move.owner, None),
-        ("priority", move.priority, None),
-        ("key", move.idempotency_key, None),
-        ("schedule", move.schedule, None),
-        ("run_key", move.run_key, None),
-        ("queue", move.queue, USUAL_QUEUE),
-        ("source", move.source, USUAL_SOURCE),
-        ("unrecoverable", int(not move.recoverable), 0),
-        ("repeatable", int(move.requeue_on_interrupt), 0),
+    for name, value in (
+        ("owner", move.owner),
+        ("key", move.idempotency_key),
+        ("schedule", move.schedule),
+        ("run_key", move.run_key),
     ):
-        if value != usual:
-            fields += name, str(value)
+        if value is not None:
+            fields += name, value
     return fields
 
 
+@lru_cache(_KINDS)
+def _common_fields(
+    func: str, queue: str, source: str, priority: int | None, *, recoverable: bool, repeatable: bool
+) -> tuple[str, ...]:
+    fields = ["func", func]
+    if priority is not None:
+        fields += "priority", str(priority)
+    if queue != USUAL_QUEUE:
+        fields += "queue", queue
+    if source != USUAL_SOURCE:
+        fields += "source", source
+    if not recoverable:
+        fields += "unrecoverable", "1"
+    if repeatable:
+        fields += "repeatable", "1"
+    return tuple(fields)
+
+
 def _facts(move: Enqueue, ahead: float) -> str:
-    facts = {
-        "func_name": move.func_name,
-        "created_at": move.created_at + ahead,
-        "timing": move.timing,
-        "executor": move.executor,
-        "label": move.label,
-        "tags": dict(move.tags) if move.tags else None,
-        "summary": move.summary,
-        "options": move.options,
-    }
-    text = to_text({name: fact for name, fact in facts.items() if fact is not None})
+    text = f'{{"created_at":{move.created_at + ahead!r}'
+    tags = dict(move.tags) if move.tags else None
+    for name, value in (("label", move.label), ("tags", tags), ("summary", move.summary)):
+        if value is not None:
+            text += f',"{name}":{to_text(value)}'
+    text += _common_facts(move.func_name, move.timing, move.executor, move.options)
     # JSON has no line break of its own, so the arguments can follow as they are and be replaced by themselves.
     return text if move.arguments is None else f"{text}\n{move.arguments}"
+
+
+@lru_cache(_KINDS)
+def _common_facts(func_name: str, timing: str, executor: str, options: str | None) -> str:
+    """The rest of an object of JSON."""
+    facts = {"func_name": func_name, "timing": timing, "executor": executor}
+    return "," + to_text(facts if options is None else facts | {"options": options})[1:]
 
 
 def _permit(move: Permit, ahead: float) -> _Wire:
