@@ -26,14 +26,14 @@ METHOD = f"""\
 Every system in an environment of its own, its client and its one worker in processes of their own, on the same server
 (or a file of SQLite with `synchronous=FULL`, which is what both outlive and huey have by default). "Tuned" is what
 its adapter in `benchmarks/peers/` says, the best of a few tries; the short form has one round of what no bar is held
-against, and the ratios take the setting that is better. One round is, for one system after the other in an order
-drawn anew: {ONE} tasks accepted one after the other, or as many as a second allows, {BULK:,} at once (by its own call
-for many; SAQ and taskiq have none, so 500 single calls at a time; "none": a blocking client without one), then a
-worker is started and drains a backlog, from a twentieth of it to the last start; then {LATENCY} tasks at {RATE} a
-second, from the call in the client to the first line of the body in the worker. "Alone" is outlive in one process,
-which accepts {OWN} tasks at that rate and starts them. A task writes 16 bytes. "Raw" is the driver with our rows and
-batches of 200, and no library. Processor time is that of the worker's processes and of the server's over the drain;
-memory is the worker's at its end, shared pages counted once.
+against, tuned, and the ratios take the setting that is better. One round is, for one system after the other in an
+order drawn anew: {ONE} tasks accepted one after the other, or as many as a second allows, {BULK:,} at once (by its
+own call for many; SAQ and taskiq have none, so 500 single calls at a time; "none": a blocking client without one),
+then a worker is started and drains a backlog, from a twentieth of it to the last start; then {LATENCY} tasks at
+{RATE} a second, from the call in the client to the first line of the body in the worker. "Alone" is outlive in one
+process, which accepts {OWN} tasks at that rate and starts them. A task writes 16 bytes. "Raw" is the driver with our
+rows and batches of 200, and no library. Processor time is that of the worker's processes and of the server's over the
+drain; memory is the worker's at its end, shared pages counted once.
 
 {LEFT_OUT}"""
 
@@ -54,6 +54,13 @@ class Case:
     def name(self) -> str:
         """As the tables call it."""
         return self.system.name if len(self.system.settings) == 1 else f"{self.system.name}, {self.setting}"
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether only the long form has it: default settings of what no bar is held against, tuned ones of outlive."""
+        if self.system.name in (OUTLIVE, RAW, *HELD_AGAINST):
+            return self.system.name == OUTLIVE and self.setting == TUNED
+        return self.setting == DEFAULT
 
     @property
     def is_held_against(self) -> bool:
@@ -156,7 +163,7 @@ def measure(options: Options, systems: Sequence[System] = SYSTEMS) -> list[Case]
     """All systems, in as many rounds as the form has."""
     cases = [Case(system, setting) for system in systems for setting in system.settings]
     if not options.full:
-        cases = [case for case in cases if not (case.system.name == OUTLIVE and case.setting == TUNED)]
+        cases = [case for case in cases if not case.is_left_out]
     with scratch(options) as folder, ExitStack() as stack:
         places = Places(stack, folder)
         starting = {case.key: partial(_start, case, places) for case in cases}

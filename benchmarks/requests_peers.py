@@ -96,7 +96,7 @@ def run(options: Options) -> Section:
         with ExitStack() as stack:
             starting = {system.name: partial(_start, system, folder) for system in SYSTEMS}
             peers, found.failures = stack.enter_context(started(starting))
-            found.added = asyncio.run(_by_hand(peers, options.rounds(40)))
+            found.added = asyncio.run(_by_hand(peers, options.rounds(24)))
             found.in_process = asyncio.run(interleave(_in_process(peers), options.rounds(3)))
         cases = [name for name in found.added if name.partition(": ")[2] not in HAND_ONLY]
         variables = {"BENCH_FOLDER": str(folder), "PYTHONWARNINGS": "ignore", "PATH": ""}

@@ -157,5 +157,5 @@ def run(options: Options) -> Section:
         section.rows += asyncio.run(
             _measure("SQLite NORMAL", lambda: SqliteBackend(path, synchronous="NORMAL"), durable=True)
         )
-    section.rows += _peer_rows(options.rounds(2))
+    section.rows += _peer_rows(options.rounds(1))
     return section
