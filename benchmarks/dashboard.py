@@ -20,8 +20,8 @@ from benchmarks.watching import HINT, STREAM, open_page
 from outlive import SqliteBackend, TaskAdmin, TaskManager, Tasks
 
 CONNECTIONS = 10
-#: Requests per second, for how many seconds.
-BUSY, QUIET = (100, 5.0), (2, 4.0)
+#: Requests per second, for how many seconds; busy for as long as a sample of records serves, to have its share of them.
+BUSY, QUIET = (100, 10.0), (2, 4.0)
 NOBODY, OVERVIEW, TASKS = "nobody", "the overview", "the list of tasks"
 PLACES = {OVERVIEW: "/tasks/dashboard", TASKS: "/tasks/dashboard/tasks"}
 
