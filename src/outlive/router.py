@@ -200,6 +200,7 @@ class Declarations:
 
     def _declare(self, declaration: _Declaration) -> None:
         declaration = declaration.within(self._prefix, self._defaults)
+        check_options(declaration.config)
         if declaration.timing is None:
             self.registry.register(declaration.func, declaration.config)
         else:
@@ -210,7 +211,6 @@ class Declarations:
 
     def _schedule(self, declaration: _Declaration, timing: Timing | float) -> None:
         func, options = declaration.func, declaration.config
-        check_options(options)
         is_new = not self.registry.is_registered(func)
         if is_new and options.name is not None:
             self._plan.check(options.name)

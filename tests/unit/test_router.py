@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from outlive import ConfigError, DefinitionError, TaskManager, TaskRouter
@@ -151,6 +153,20 @@ def test_a_schedule_that_cannot_work_is_refused_where_it_is_declared(kind, optio
     with pytest.raises(ConfigError, match=said) as refused:
         kind().schedule(**options)(sweep)
     assert isinstance(refused.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "options", [{"run_in": 5}, {"run_at": datetime(2030, 1, 1, tzinfo=UTC)}, {"idempotency_key": "k"}]
+)
+@pytest.mark.parametrize("kind", [TaskManager, TaskRouter])
+def test_what_is_for_one_run_is_refused_where_a_function_is_declared(kind, options):
+    with pytest.raises(ConfigError, match=r"is for one run.*give it to the call"):
+        kind().task(**options)(sweep)
+
+
+def test_what_is_for_one_run_is_no_default_of_a_router():
+    with pytest.raises(ConfigError, match="run_in=5 is for one run"):
+        TaskRouter(run_in=5).task()(sweep)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "5", None, float("nan")])

@@ -251,9 +251,10 @@ def check_jitter(jitter: float) -> float:
 
 
 def check_options(options: TaskConfig) -> None:
-    """Refuse what makes no sense for runs that come by themselves."""
+    """Refuse, for what is declared and so has many runs, the options of one."""
     for name in ("run_at", "run_in", "idempotency_key"):
         if getattr(options, name) is not None:
             raise ConfigError(
-                f"{name}={getattr(options, name)!r} is for one run; a schedule has many. Leave it out, or enqueue"
+                f"{name}={getattr(options, name)!r} is for one run, and what is declared has many; "
+                f"give it to the call, as in manager.using({name}=...).enqueue(...)"
             )
