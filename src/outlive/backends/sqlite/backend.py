@@ -95,7 +95,7 @@ class SqliteBackend:
             raise
         self._writers = writers
         self._readers = Workers("outlive-sqlite-reader", [self._reader() for _ in range(self._max_readers)])
-        self._pipes.open()
+        await self._pipes.open()
 
     async def close(self) -> None:
         """Forget the instances that joined here and end the threads."""

@@ -46,10 +46,13 @@ class Pipes:
         """Whether hints of others would be heard."""
         return bool(self._ends)
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Begin to listen; who cannot have a pipe finds out later, by looking."""
-        if not hasattr(os, "mkfifo"):
-            return
+        if hasattr(os, "mkfifo") and await asyncio.to_thread(self._make):
+            asyncio.get_running_loop().add_reader(self._ends[0], self._read)
+            await asyncio.to_thread(self._tell_others, b"")
+
+    def _make(self) -> bool:
         unready = self._path.with_suffix(".new")
         try:
             self._folder.mkdir(exist_ok=True)
@@ -59,10 +62,9 @@ class Pipes:
             unready.rename(self._path)
         except OSError:
             self.forget()
-            return
+            return False
         _opened.add(self)
-        asyncio.get_running_loop().add_reader(self._ends[0], self._read)
-        self._tell_others(b"")
+        return True
 
     async def close(self) -> None:
         """Send what waits, and listen no longer."""
@@ -71,7 +73,7 @@ class Pipes:
             asyncio.get_running_loop().remove_reader(self._ends[0])
             self.forget()
             with suppress(OSError):
-                self._path.unlink()
+                await asyncio.to_thread(self._path.unlink)
 
     def forget(self) -> None:
         """Close the ends and nothing else, as a forked child has to: the pipe is its parent's."""
@@ -81,8 +83,7 @@ class Pipes:
 
     async def _send(self, texts: Sequence[str]) -> None:
         for piece in _pieces(texts):
-            self._tell_others(piece)
-            await asyncio.sleep(0)  # for a reader on this very event loop
+            await asyncio.to_thread(self._tell_others, piece)
 
     def _tell_others(self, piece: bytes) -> None:
         with suppress(OSError), os.scandir(self._folder) as entries:
