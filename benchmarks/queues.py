@@ -254,6 +254,7 @@ def _bars(cases: list[Case]) -> Iterator[Row]:
         if used := _case(cases, backend, OUTLIVE).values("cpu"):
             what = f"{backend}: processor time of a worker"
             yield at_most(what, statistics.median(used), bar, "s per 1,000", spread(used, "s per 1,000"))
+    yield from _start_bars(cases, "SQLite", DEFAULT, "in another process", (1.5, 15.0))
     for backend, between, within in (("PostgreSQL", 1.1, 0.6), ("Redis", 1.5, 1.0)):
         yield from _start_bars(cases, backend, DEFAULT, "in another process", (between, 15.0))
         yield from _start_bars(cases, backend, ALONE, "in one process", (within, 10.0))
