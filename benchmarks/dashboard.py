@@ -151,7 +151,7 @@ def run(options: Options) -> Section:
             one.mkdir()
         commands = {one.name: [sys.executable, "-m", "benchmarks.dashboard", str(one)] for one in folders}
         with serving(commands) as servers:
-            found = asyncio.run(_measure([Server(one.port) for one in servers.values()], options.rounds(3)))
+            found = asyncio.run(_measure([Server(one.port) for one in servers.values()], options.rounds(2)))
     alone = found[NOBODY]
     told = f"{number(percentile(alone.latencies, 99))} ms, and {spread(alone.busy, '%')} of a processor"
     section = Section("An open dashboard", METHOD, "beside", [Row("nobody watches: p99 of the requests", told)])

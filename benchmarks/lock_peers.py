@@ -15,8 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-PAIRS, WAITERS, HOLD = 200, 20, 0.01
-CONTENDERS, WAITS, SHORT_HOLD = 8, 25, 0.001
+PAIRS, WAITERS, HOLD = 200, 12, 0.01
+CONTENDERS, WAITS, SHORT_HOLD = 8, 20, 0.001
 
 MakeLock = Callable[[], AbstractAsyncContextManager[Any]]
 

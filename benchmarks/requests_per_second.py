@@ -165,7 +165,7 @@ def command_for(kind: str, folder: Path, *how: str) -> list[str]:
 def run(options: Options) -> Section:
     """Start all servers and load them in turn."""
     with scratch(options) as folder, serving({kind: command_for(kind, folder) for kind in KINDS}) as servers:
-        samples = asyncio.run(load(servers, options.rounds(8)))
+        samples = asyncio.run(load(servers, options.rounds(6)))
     rows = [_row(kind, samples, servers[kind].costs) for kind in KINDS]
     return Section("Requests per second", METHOD, "ratio to no task; processor time of the server", rows)
 

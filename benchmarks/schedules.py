@@ -82,7 +82,7 @@ async def lateness(manager: TaskManager) -> list[float]:
     return [(at - slot) * 1e3 for at, slot in zip(found[:SLOTS], slots, strict=True)]
 
 
-async def _measure(name: str, make: Callable[[], Backend], *, durable: bool) -> list[Row]:
+async def _measure(name: str, make: Callable[[], Backend], rounds: int, *, durable: bool) -> list[Row]:
     manager, *_ = await started(MemoryBackend() if not durable else make(), 0)
     bare = await idle()
     await manager.shutdown()
@@ -97,7 +97,7 @@ async def _measure(name: str, make: Callable[[], Backend], *, durable: bool) -> 
     rows.append(at_most(f"{name}, idle", max(used - bare, 0.0), 0.1, "% more", *shown))
     late = await lateness(manager)
     rows.append(at_most(f"{name}, late", percentile(late, 50), 10.0, "ms", beside=f"{number(max(late))} ms"))
-    fires = [await burst(manager, at) for at in range(2)]
+    fires = [await burst(manager, at) for at in range(rounds)]
     await manager.shutdown()
     bar = 100.0 if durable else 20.0
     rows.append(at_most(f"{name}, burst", statistics.median(fires), bar, "µs a fire", spread(fires, "µs a fire")))
@@ -151,11 +151,13 @@ def run(options: Options) -> Section:
     """Measure memory and SQLite."""
     section = Section(f"{COUNT:,} schedules", METHOD)
     section.versions = {"APScheduler": "3.11.3", "fastapi-taskflow": "0.12.1", "grelmicro": "0.20.0"}
-    section.rows += asyncio.run(_measure("memory", MemoryBackend, durable=False))
+    section.rows += asyncio.run(_measure("memory", MemoryBackend, options.rounds(1), durable=False))
     with scratch(options) as folder:
         path = folder / "tasks.db"
         section.rows += asyncio.run(
-            _measure("SQLite NORMAL", lambda: SqliteBackend(path, synchronous="NORMAL"), durable=True)
+            _measure(
+                "SQLite NORMAL", lambda: SqliteBackend(path, synchronous="NORMAL"), options.rounds(1), durable=True
+            )
         )
     section.rows += _peer_rows(options.rounds(1))
     return section
