@@ -65,3 +65,17 @@ async def test_lists_and_counts_of_what_waits_have_an_index_of_their_own(backend
     await backend.close()
 
     assert COUNT <= read_by(schema)["outlive_record_waiting"] < 2 * COUNT
+
+
+async def test_a_list_of_a_queue_reads_what_is_in_it(backend, schema):
+    assert not await backend.find(TaskFilter(queue="mail"), Page(10))  # the plan is made
+    await backend.apply([enqueue(f"t{number:04}") for number in range(COUNT)])
+    await backend.apply([enqueue(f"u{number}", queue="mail") for number in range(3)])
+
+    assert len(await backend.find(TaskFilter(queue="mail"), Page(10))) == 3
+    assert not await backend.find(TaskFilter(queue="nobody's"), Page(10))
+    await backend.close()
+
+    read = read_by(schema)
+    assert read["outlive_record_queue"] == 3
+    assert read["outlive_record_pkey"] < COUNT

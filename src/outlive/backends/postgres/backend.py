@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 
 from outlive.backends import presence
+from outlive.backends.lists import list_for
 from outlive.backends.postgres import handed, server_time
 from outlive.backends.postgres.connections import Connections, Lane
 from outlive.backends.postgres.leases import PostgresLeases
@@ -231,7 +232,7 @@ class PostgresBackend:
         """A page of records, newest first."""
         statuses = conditions.statuses
         rows = await self._query(
-            _list_for(conditions),
+            list_for(conditions),
             statuses=None if statuses is None else list(statuses),
             live=statuses is None or not LIVE.isdisjoint(statuses),
             waiting=statuses is None or TaskStatus.PENDING in statuses,
@@ -415,12 +416,3 @@ class PostgresBackend:
 
     async def _change(self, name: str, /, **values: Any) -> None:
         await self._query(name, **values)
-
-
-def _list_for(conditions: TaskFilter) -> str:
-    if conditions.schedule is not None:
-        return "find_schedule"
-    # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
-    if conditions.statuses is not None and (conditions.func is None or TaskStatus.SUCCESS not in conditions.statuses):
-        return "find_status"
-    return "find" if conditions.func is None else "find_func"

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from outlive.backends.lists import list_for
 from outlive.backends.presence import Presence
 from outlive.backends.sqlite import handover, queues, rows, schedules, schema
 from outlive.backends.sqlite.batches import NotAllTookEffectError, apply_carefully, apply_fast
@@ -22,7 +23,7 @@ from outlive.backends.sqlite.writer import Writer, forked
 from outlive.core.audit import AuditEntry
 from outlive.core.filter import Page, TaskFilter
 from outlive.core.moves import Enqueue, Move
-from outlive.core.queues import DEFAULT_QUEUE, QueueDepth, QueueState
+from outlive.core.queues import QueueDepth, QueueState
 from outlive.core.record import TaskRecord
 from outlive.core.schedule import Gap, ScheduleEntry, ScheduleState
 from outlive.core.states import TaskStatus
@@ -186,7 +187,7 @@ class SqliteBackend:
         """A page of records, newest first."""
         statuses = None if conditions.statuses is None else handover.json_list(conditions.statuses)
         found = await self._query(
-            _list_for(conditions),
+            list_for(conditions),
             statuses=statuses,
             func=conditions.func,
             queue=conditions.queue,
@@ -420,19 +421,6 @@ def _explain(writer: Writer, functions: Collection[str], reason: str) -> int:
     if not silent:
         return waiting
     return writer.write(lambda connection: handover.explain(connection, functions, reason))
-
-
-def _list_for(conditions: TaskFilter) -> str:
-    if conditions.schedule is not None:
-        return "find_schedule"
-    # Ended without success is rare, and so is live: better than the list of a function that ran a million times.
-    if conditions.statuses is not None and TaskStatus.SUCCESS not in conditions.statuses:
-        return "find_status"
-    if conditions.queue not in (None, DEFAULT_QUEUE):
-        return "find_queue"
-    if conditions.func is not None:
-        return "find_func"
-    return "find" if conditions.statuses is None else "find_status"
 
 
 def _changed(connection: sqlite3.Connection, query: str, values: Mapping[str, object]) -> int:
