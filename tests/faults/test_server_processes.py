@@ -44,7 +44,7 @@ def test_a_cancel_reaches_the_process_that_runs_it_long_before_it_would_look(sta
     runs, other = stage.launch(poll_interval=30.0), stage.launch(poll_interval=30.0)
     for server in stage.servers:
         server.wait_until_ready()
-    (task_id,) = occupy(runs, "minute")
+    (task_id,) = occupy(stage, runs, "minute")
 
     assert other.post(f"/records/{task_id}/cancel")["cancelled"]
 
@@ -56,7 +56,7 @@ def test_what_overflows_one_process_is_taken_by_another_long_before_it_would_loo
     full, free = stage.launch(room=1, **options), stage.launch(**options)
     for server in stage.servers:
         server.wait_until_ready()
-    occupy(full, "minute")
+    occupy(stage, full, "minute")
 
     ids = at_once([partial(full.run, "quick", number=number) for number in range(20)])
 
@@ -79,7 +79,7 @@ def test_every_record_is_found_and_cancelled_through_whichever_worker_answers(st
 
 def test_a_restarted_process_that_is_alone_goes_on_however_long_its_lease_was(stage):
     doomed = stage.start(lease=1000.0, max_concurrent_tasks=1)
-    (again,) = occupy(doomed, "repeatable_minute")
+    (again,) = occupy(stage, doomed, "repeatable_minute")
     waiting = doomed.run("quick")
     doomed.kill()
 
@@ -91,7 +91,7 @@ def test_a_restarted_process_that_is_alone_goes_on_however_long_its_lease_was(st
 
 def test_what_a_crashed_process_was_at_goes_on_before_what_waited(stage):
     doomed = stage.start(max_concurrent_tasks=1)
-    (again,) = occupy(doomed, "repeatable_minute")
+    (again,) = occupy(stage, doomed, "repeatable_minute")
     waiting = [doomed.run("quick", number=number) for number in range(20)]
     doomed.kill()
 
@@ -110,7 +110,7 @@ def test_a_crashed_process_of_another_machine_is_noticed_within_its_lease_on_an_
     other = stage.launch(lease=LEASE)
     for server in stage.servers:
         server.wait_until_ready()
-    (task_id,) = occupy(doomed, "repeatable_minute")
+    (task_id,) = occupy(stage, doomed, "repeatable_minute")
 
     doomed.kill()
     killed_at = time.monotonic()
@@ -125,7 +125,7 @@ def test_a_healthy_task_that_is_longer_than_the_lease_runs_once(stage):
     other = stage.launch(lease=1.0)
     for server in stage.servers:
         server.wait_until_ready()
-    (task_id,) = occupy(runs, "three_seconds")
+    (task_id,) = occupy(stage, runs, "three_seconds")
     for number in range(20):
         other.run("quick", number=number)
 
@@ -136,7 +136,7 @@ def test_a_healthy_task_that_is_longer_than_the_lease_runs_once(stage):
 
 def test_what_was_accepted_with_nobody_to_run_it_runs_when_somebody_comes(stage):
     accepting = stage.start(max_concurrent_tasks=1)
-    occupy(accepting, "minute")
+    occupy(stage, accepting, "minute")
     task_id = accepting.run("quick")
     accepting.stop()
 
@@ -160,7 +160,7 @@ def test_a_process_that_was_stopped_for_longer_than_its_lease_overwrites_nothing
     other = stage.launch(lease=1.0, release="2")
     for server in stage.servers:
         server.wait_until_ready()
-    once, again = occupy(late, "three_seconds")[0], occupy(late, "raced")[0]
+    once, again = occupy(stage, late, "three_seconds")[0], occupy(stage, late, "raced")[0]
     pending = [late.run("quick", number=number) for number in range(10)]
 
     late.freeze()

@@ -8,11 +8,10 @@ import pytest
 from tests.faults.faults_kit import Note, Server, Stage, wait_for
 
 
-def occupy(server: Server, *kinds: str) -> list[str]:
-    """Fill the server's slots with bodies that run."""
+def occupy(stage: Stage, server: Server, *kinds: str) -> list[str]:
+    """Fill the server's slots with bodies that have begun, which is a little after their records say so."""
     ids = [server.run(kind) for kind in kinds]
-    for task_id in ids:
-        server.wait_for_status(task_id, "running")
+    wait_for("the bodies to begin", lambda: all(server.pid in begun_by(stage, task_id) for task_id in ids))
     return ids
 
 
@@ -30,9 +29,9 @@ def test_survivors_take_over_long_before_the_lease_has_run_out(stage):
     survivors = [stage.launch(lease=lease) for _ in range(2)]
     for server in stage.servers:
         server.wait_until_ready()
-    running, repeatable = occupy(doomed, "minute", "repeatable_minute")
+    running, repeatable = occupy(stage, doomed, "minute", "repeatable_minute")
     pending = [doomed.run("quick", number=number) for number in range(20)]
-    elsewhere = occupy(survivors[0], "three_seconds")
+    elsewhere = occupy(stage, survivors[0], "three_seconds")
 
     doomed.kill()
     killed_at = time.monotonic()
@@ -61,7 +60,7 @@ def frozen(stage):
     other = stage.launch(lease=1.0, release="2")
     for server in stage.servers:
         server.wait_until_ready()
-    ids = {"once": occupy(late, "three_seconds")[0], "again": occupy(late, "raced")[0]}
+    ids = {"once": occupy(stage, late, "three_seconds")[0], "again": occupy(stage, late, "raced")[0]}
     ids |= {f"pending {number}": late.run("quick", number=number) for number in range(10)}
     late.freeze()
     other.wait_for_status(ids["once"], "interrupted")
@@ -114,7 +113,7 @@ def test_an_instance_with_a_longer_lease_is_not_declared_dead_by_one_with_a_shor
 def test_what_a_forgotten_instance_had_accepted_is_taken_over_when_it_dies(stage):
     """It was declared dead while it was stopped, and died before it could join again."""
     forgotten = stage.start(max_concurrent_tasks=1, lease=3.0)
-    occupy(forgotten, "minute")
+    occupy(stage, forgotten, "minute")
     with closing(sqlite3.connect(stage.database, isolation_level=None)) as connection:
         connection.execute("delete from outlive_instance")
     pending = [forgotten.run("quick", number=number) for number in range(5)]
