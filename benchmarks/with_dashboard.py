@@ -62,8 +62,6 @@ class Case:
     #: What the bar is held against, in the same round, and how.
     held: Sample | None = None
     against: Callable[[Sequence[float], Sequence[float]], list[float]] = ratios
-    #: How many rounds the short form has.
-    rounds: int = 2
 
 
 def added(values: Sequence[float], base: Sequence[float]) -> list[float]:
@@ -132,7 +130,7 @@ class Cases:
         in_memory = self.on("memory", lambda backend: _requests(backend, scheduling, 6_000))
         stored = self.on("SQLite NORMAL", lambda backend: _requests(backend, request.durable_case, 1_500))
         yield "a request with one task, memory", Case(in_memory, "µs", at_most, 35.0, "%", none, share_added)
-        yield "a request with one task, SQLite NORMAL", Case(stored, "µs", at_most, 150.0, "µs", none, added, rounds=1)
+        yield "a request with one task, SQLite NORMAL", Case(stored, "µs", at_most, 150.0, "µs", none, added)
 
     def _drains(self) -> Iterator[tuple[str, Case]]:
         async def taskflow() -> float:
@@ -148,8 +146,8 @@ class Cases:
         times = f"x {TASKFLOW}"
         yield "enqueue to done, memory", Case(own["memory"], "/s", at_least, 5.0, times, taskflow)
         yield "enqueue to done, SQLite NORMAL", Case(own["SQLite NORMAL"], "/s", at_least, 0.3, "x raw", raw_sqlite)
-        yield "enqueue to done, PostgreSQL", Case(own["PostgreSQL"], "/s", at_least, 10_000.0, "/s", rounds=1)
-        yield "enqueue to done, Redis", Case(own["Redis"], "/s", rounds=1)
+        yield "enqueue to done, PostgreSQL", Case(own["PostgreSQL"], "/s", at_least, 10_000.0, "/s")
+        yield "enqueue to done, Redis", Case(own["Redis"], "/s")
 
     def _accepting(self) -> Iterator[tuple[str, Case]]:
         async def waiters() -> float:
@@ -170,8 +168,8 @@ class Cases:
             with scratch(self._options) as folder, closing(raw.connect(folder / "raw.db", "NORMAL")) as connection:
                 return await sqlite_journal.raw_bulk(connection)
 
-        yield "SQLite: 100 waiters, NORMAL", Case(waiters, "/s", at_least, 0.5, "x raw", raw_waiters, rounds=1)
-        yield "SQLite: bulk, NORMAL", Case(bulk, "/s", at_least, 0.4, "x raw", raw_bulk, rounds=1)
+        yield "SQLite: 100 waiters, NORMAL", Case(waiters, "/s", at_least, 0.5, "x raw", raw_waiters)
+        yield "SQLite: bulk, NORMAL", Case(bulk, "/s", at_least, 0.4, "x raw", raw_bulk)
 
     def _schedules(self) -> Iterator[tuple[str, Case]]:
         async def burst(backend: Backend) -> float:
@@ -180,7 +178,7 @@ class Cases:
                 return await schedules.burst(manager, 0, 1.0)
 
         for name, limit in (("memory", 20.0), ("SQLite NORMAL", 100.0)):
-            case = Case(self.on(name, burst), "µs a fire", at_most, limit, "µs a fire", rounds=1)
+            case = Case(self.on(name, burst), "µs a fire", at_most, limit, "µs a fire")
             yield f"{schedules.BURST:,} schedules due at once, {name}", case
 
     def _locks(self) -> Iterator[tuple[str, Case]]:
@@ -197,11 +195,11 @@ class Cases:
                     return await lock_peers.contended(make)
 
         pair = self.on("SQLite NORMAL", partial(_locked, _pairs))
-        yield "a pair of a lock, SQLite NORMAL", Case(pair, "µs", at_most, 1.15, "x raw", by_hand, rounds=1)
+        yield "a pair of a lock, SQLite NORMAL", Case(pair, "µs", at_most, 1.15, "x raw", by_hand)
         waits = {name: self.on(name, partial(_locked, lock_peers.contended)) for name in ("PostgreSQL", "Redis")}
         what = f"p99 wait of {lock_peers.CONTENDERS} for a lock"
-        yield f"{what}, PostgreSQL", Case(waits["PostgreSQL"], "ms", at_most, 2.5, "x advisory", advisory, rounds=1)
-        yield f"{what}, Redis", Case(waits["Redis"], "ms", at_most, 30.0, "ms", rounds=1)
+        yield f"{what}, PostgreSQL", Case(waits["PostgreSQL"], "ms", at_most, 2.5, "x advisory", advisory)
+        yield f"{what}, Redis", Case(waits["Redis"], "ms", at_most, 30.0, "ms")
 
 
 TASKFLOW_TASKS = next(system.counts[0] for system in SYSTEMS if system.name == TASKFLOW)
@@ -260,7 +258,7 @@ async def _measure(cases: dict[str, Case], options: Options) -> list[Row]:
     rows: list[Row] = []
     for name, case in cases.items():  # one after the other, so that what is compared is seconds apart
         samples = {"open": opened(case.sample), "closed": case.sample}
-        rounds = options.rounds(case.rounds)
+        rounds = options.rounds(1)
         found = await interleave(samples if case.held is None else samples | {"held": case.held}, rounds)
         rows.append(_row(name, case, found))
     return rows

@@ -1,8 +1,10 @@
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from support import postgres, valkey
 from tests.faults.faults_kit import Stage
 
 _STAGE = pytest.StashKey[Stage]()
@@ -16,6 +18,17 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of each durable backend, empty, for several processes."""
+    urls = {
+        "sqlite": lambda: f"sqlite:///{tmp_path}/tasks.db",
+        "postgres": lambda: postgres.url_for(tmp_path),
+        "redis": lambda: f"{valkey.server_url()}?prefix={uuid4().hex}",
+    }
+    return urls[request.param]()
 
 
 @pytest.fixture

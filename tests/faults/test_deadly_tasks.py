@@ -6,23 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import postgres, valkey
 from support.waiting import record_of
 
 from outlive import TaskManager, TaskStatus
 
 CHILD = Path(__file__).with_name("deadly_child.py")
 KILLED = -signal.SIGKILL
-
-
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
-def url(request, tmp_path):
-    urls = {
-        "sqlite": lambda: f"sqlite:///{tmp_path}/tasks.db",
-        "postgres": lambda: postgres.url_for(tmp_path),
-        "redis": lambda: f"{valkey.server_url()}?prefix=deadly:{tmp_path}",
-    }
-    return urls[request.param]()
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from support import postgres, valkey
 from tests.faults import presence_child, sqlite_processes
 from tests.faults.presence_child import LEASE, joined
 
@@ -23,16 +21,6 @@ def runtime_folder(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     return folder
-
-
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
-def url(request, tmp_path):
-    urls = {
-        "sqlite": lambda: f"sqlite:///{tmp_path}/tasks.db",
-        "postgres": lambda: postgres.url_for(tmp_path),
-        "redis": lambda: f"{valkey.server_url()}?prefix={uuid4().hex}",
-    }
-    return urls[request.param]()
 
 
 @pytest.fixture

@@ -182,3 +182,24 @@ def test_what_is_written_ahead_does_not_wait_for_the_disk_and_what_follows_does(
     writer.close()
     normal, full = 1, 2
     assert seen == [full, normal, normal, full]
+
+
+def test_a_write_that_could_not_be_rolled_back_is_not_committed_by_the_next_step(path):
+    writer = Writer(path, "FULL", 1.0)
+    writer.prepare()
+
+    def refuse_to_roll_back(action, what, *_):
+        is_rollback = (action, what) == (sqlite3.SQLITE_TRANSACTION, "ROLLBACK")
+        return sqlite3.SQLITE_DENY if is_rollback else sqlite3.SQLITE_OK
+
+    def fail(connection):
+        connection.execute("create table undone (number integer)")
+        connection.set_authorizer(refuse_to_roll_back)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        writer.write_unsynced(fail)
+
+    found = writer.read(lambda connection: connection.execute("select name from sqlite_schema").fetchall())
+    writer.close()
+    assert ("undone",) not in found

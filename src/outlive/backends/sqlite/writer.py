@@ -82,7 +82,10 @@ class Writer:
         try:
             return self._transact(connection, work)
         finally:
-            connection.executescript(synchronous(self._synchronous))
+            if connection.in_transaction:  # could not be rolled back, and a script would commit it
+                self._link.close()
+            else:
+                connection.executescript(synchronous(self._synchronous))
 
     @contextmanager
     def _in_turn(self) -> Generator[float]:
